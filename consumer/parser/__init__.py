@@ -1,0 +1,1 @@
+"""From text to components: tokenizer, windows, encoder, span decoder, completion."""

@@ -1,0 +1,150 @@
+"""Record headers: CloudEvents 1.0 (Kafka binding, binary mode), tracing, and our own.
+
+Headers let a reader skip a record without decoding it. They never hold an address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from contracts.events import Origin, ServedModel, Track
+
+Header = tuple[str, bytes]
+Headers = Sequence[Header]
+
+SPEC_VERSION: Final = "1.0"
+CONTENT_TYPE: Final = "application/json; charset=utf-8"
+
+EVENT_TYPES: Final = {
+    "events": "mgeo.address.batch.v1",
+    "parsed": "mgeo.address.parsed.v1",
+    "shadow": "mgeo.address.shadow.v1",
+    "control": "mgeo.rollout.state.v1",
+    "requests": "mgeo.rollout.request.v1",
+    "audit": "mgeo.rollout.audit.v1",
+}
+"""CloudEvents ``type`` of each topic's message."""
+
+ORIGIN: Final = "mgeo-origin"
+MODEL: Final = "mgeo-model"
+TRACK: Final = "mgeo-track"
+SERVING_EPOCH: Final = "mgeo-serving-epoch"
+ERROR_CODE: Final = "mgeo-error-code"
+TRACEPARENT: Final = "traceparent"
+
+# Kafka Connect's names (org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter),
+# so that existing dead-letter tools read ours.
+CONNECT_TOPIC: Final = "__connect.errors.topic"
+CONNECT_PARTITION: Final = "__connect.errors.partition"
+CONNECT_OFFSET: Final = "__connect.errors.offset"
+CONNECT_STAGE: Final = "__connect.errors.stage"
+CONNECT_CLASS: Final = "__connect.errors.class.name"
+CONNECT_EXCEPTION: Final = "__connect.errors.exception.class.name"
+
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def cloud_event(
+    *, event_id: str, source: str, kind: str, at: datetime, traceparent: bytes | None = None
+) -> list[Header]:
+    """The CloudEvents attributes of one record.
+
+    Args:
+        event_id: unique within ``source``.
+        source: a URI reference naming the writer, e.g. ``/mgeo/worker``.
+        kind: a key of ``EVENT_TYPES``.
+        at: when the event happened; written as RFC 3339 in UTC.
+        traceparent: W3C trace context to carry on.
+    """
+    headers: list[Header] = [
+        ("ce_specversion", SPEC_VERSION.encode()),
+        ("ce_id", event_id.encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", EVENT_TYPES[kind].encode()),
+        ("ce_time", at.astimezone(UTC).isoformat(timespec="milliseconds").encode()),
+        ("content-type", CONTENT_TYPE.encode()),
+    ]
+    if traceparent is not None:
+        headers.append((TRACEPARENT, traceparent))
+    return headers
+
+
+def result_headers(
+    origin: Origin, model: ServedModel, *, at: datetime, traceparent: bytes | None
+) -> list[Header]:
+    """Headers of one parsed result; ``ce_id`` is the origin, so a repeat has the same id."""
+    return [
+        *cloud_event(
+            event_id=origin.id, source="/mgeo/worker", kind="parsed", at=at, traceparent=traceparent
+        ),
+        (ORIGIN, origin.id.encode()),
+        (MODEL, f"{model.version}@{model.precision}".encode()),
+        (TRACK, model.track.encode()),
+        (SERVING_EPOCH, str(model.serving_epoch).encode()),
+    ]
+
+
+def dead_letter_headers(
+    origin: Origin,
+    *,
+    code: str,
+    stage: Literal["VALUE_CONVERTER", "TASK_PUT"],
+    error_class: str,
+    original: Iterable[Header],
+) -> list[Header]:
+    """Headers of one dead letter: the original ones, then why and where from.
+
+    Args:
+        origin: where the record came from.
+        code: our error code; never an exception's message, which may echo the input.
+        stage: Kafka Connect's word for where it failed: reading it or processing it.
+        error_class: the name of the error's class.
+        original: the record's own headers, kept up to 32 KiB.
+    """
+    kept: list[Header] = []
+    room = 32 * 1024
+    for key, value in original:
+        size = len(key.encode()) + len(value or b"")
+        if size > room:
+            break
+        room -= size
+        kept.append((key, value))
+    return [
+        *kept,
+        (CONNECT_TOPIC, origin.topic.encode()),
+        (CONNECT_PARTITION, str(origin.partition).encode()),
+        (CONNECT_OFFSET, str(origin.offset).encode()),
+        (CONNECT_STAGE, stage.encode()),
+        (CONNECT_CLASS, b"mgeo.worker"),
+        (CONNECT_EXCEPTION, error_class.encode()),
+        (ERROR_CODE, code.encode()),
+    ]
+
+
+def header(headers: Iterable[Header], name: str) -> bytes | None:
+    """The last value of a header, as Kafka's own ``lastHeader``; None when absent."""
+    found = None
+    for key, value in headers:
+        if key == name:
+            found = value
+    return found
+
+
+def traceparent_of(headers: Iterable[Header]) -> bytes | None:
+    """The W3C ``traceparent`` if there is a well-formed one; anything else is dropped."""
+    value = header(headers, TRACEPARENT)
+    return value if value is not None and _TRACEPARENT.fullmatch(value) else None
+
+
+def track_of(headers: Iterable[Header]) -> Track | None:
+    """The track that the publisher asked for, if it is one we know."""
+    match header(headers, TRACK):
+        case b"canary":
+            return "canary"
+        case b"stable":
+            return "stable"
+        case _:
+            return None

@@ -1,0 +1,45 @@
+"""A lane's own memory, kept as the metadata of its committed offset.
+
+It is written in the same transaction as the offset, so it can never disagree with it:
+``v1;e=<serving epoch>;from=<offset>;attempt=<k>``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+_PATTERN = re.compile(r"v1;e=(\d{1,18});from=(\d{1,18});attempt=(\d{1,6})(?:;.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetMetadata:
+    """What the lane knew when it committed.
+
+    Attributes:
+        serving_epoch: the serving epoch the lane has adopted.
+        from_offset: the first offset that is served under that epoch.
+        attempt: how often the record at the committed offset has been started; 0 when it
+            has not.
+    """
+
+    serving_epoch: int = 0
+    from_offset: int = 0
+    attempt: int = 0
+
+    def encode(self) -> str:
+        """The text that is stored beside the offset."""
+        return f"v1;e={self.serving_epoch};from={self.from_offset};attempt={self.attempt}"
+
+    @classmethod
+    def decode(cls, text: str | None) -> Self | None:
+        """Read it back; None when there is none or another program wrote it.
+
+        Fields that a later version appends after ``attempt`` are ignored.
+        """
+        match = _PATTERN.fullmatch(text or "")
+        if match is None:
+            return None
+        epoch, start, attempt = (int(group) for group in match.groups())
+        return cls(epoch, start, attempt)

@@ -1,0 +1,23 @@
+"""Which model a record goes to: a pure function of its place in the log.
+
+Deterministic, so that a redelivered record chooses the same model, and nested, so that a
+larger share keeps every record that a smaller share had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+_UNIT: Final = float(1 << 64)
+
+
+def hash_unit(rollout_id: str, partition: int, offset: int) -> float:
+    """A number in [0, 1), uniform over records: the first 64 bits of SHA-256 over the key."""
+    key = f"{rollout_id}/{partition}/{offset}".encode()
+    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") / _UNIT
+
+
+def takes_candidate(rollout_id: str, partition: int, offset: int, share: float) -> bool:
+    """True when the record at this place belongs to the candidate at this share."""
+    return share > 0.0 and hash_unit(rollout_id, partition, offset) < share

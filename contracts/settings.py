@@ -1,0 +1,74 @@
+"""Settings that every part shares: how Kafka is reached and what the topics are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.topics import TopicNames
+
+
+class MgeoSettings(BaseSettings):
+    """Base of every settings model: frozen, from the environment, prefix ``MGEO_``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MGEO_",
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        env_ignore_empty=True,
+    )
+
+
+class KafkaSettings(MgeoSettings):
+    """How to reach Kafka."""
+
+    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    """Comma-separated ``host:port`` of some brokers; ``mgeo up`` starts a local one."""
+
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How connections are secured; PLAINTEXT only where the network itself is trusted."""
+
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = "SCRAM-SHA-512"
+    """SASL mechanism; used with the SASL protocols."""
+
+    kafka_sasl_username: str | None = None
+    """User name for SASL."""
+
+    kafka_sasl_password: SecretStr | None = None
+    """Password for SASL; never printed."""
+
+    kafka_ssl_ca_file: Path | None = None
+    """PEM file of the authority that signed the brokers' certificates; default: the system's."""
+
+    topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$", max_length=100)
+    """Put before every topic and group name, so that several systems can share a cluster."""
+
+    @property
+    def names(self) -> TopicNames:
+        """The topic and group names under this prefix."""
+        return TopicNames(self.topic_prefix)
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Keyword arguments that every aiokafka client of ours is made with."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "security_protocol": settings.kafka_security_protocol,
+    }
+    if settings.kafka_security_protocol.endswith("SSL"):
+        from aiokafka.helpers import create_ssl_context
+
+        cafile = settings.kafka_ssl_ca_file
+        options["ssl_context"] = create_ssl_context(cafile=str(cafile) if cafile else None)
+    if settings.kafka_security_protocol.startswith("SASL"):
+        password = settings.kafka_sasl_password
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": password.get_secret_value() if password else None,
+        }
+    return options
