@@ -1,0 +1,87 @@
+"""The command line that starts the broker's JVM, and its class archive (AppCDS).
+
+The archive halves the start; everything works without it. It is written when a broker that had
+none stops in good order, and its name holds all that it depends on, so a stale one is never read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.java import Java
+
+MAIN_BROKER = "kafka.Kafka"
+MAIN_STORAGE = "kafka.tools.StorageTool"
+
+
+def base_flags(java: Java, heap_mib: int) -> list[str]:
+    """JVM flags for a small, quick broker on a shared machine."""
+    flags = [
+        f"-Xmx{heap_mib}m",
+        "-XX:+UseSerialGC",  # the parallel collectors start a thread per core and take more memory
+        "-XX:TieredStopAtLevel=1",  # the first compiler only: half the start, enough speed here
+        "-XX:+ExitOnOutOfMemoryError",  # a broker without memory must end, not limp
+        "-Djava.awt.headless=true",
+        "-Xlog:disable",  # the JVM's own warnings about archives are no concern of the reader
+        "-Xlog:all=error:stderr",
+    ]
+    if java.major >= 24:
+        # Kafka's native libraries would each print a page of warnings.
+        flags += ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
+    return flags
+
+
+@dataclass(frozen=True, slots=True)
+class ClassArchive:
+    """Where the archive for one classpath, JVM and set of flags lives."""
+
+    path: Path
+
+    @classmethod
+    def of(
+        cls, cache_dir: Path, java: Java, classpath: Sequence[Path], jar_digest: str, heap_mib: int
+    ) -> ClassArchive:
+        """Name the archive after everything that would make the JVM reject it.
+
+        The JVM compares the classpath's paths and the jars' times, so both are in the name.
+        """
+        stamp = [f"{path}@{path.stat().st_mtime_ns}" for path in classpath]
+        parts = [java.banner, str(java.path.resolve()), jar_digest, str(heap_mib), *stamp]
+        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        return cls(cache_dir / "cds" / f"{key}.jsa")
+
+    def flags(self, scratch: Path) -> list[str]:
+        """Flags that use the archive, or that write a new one to `scratch` when the JVM ends."""
+        if self.path.is_file():
+            return [f"-XX:SharedArchiveFile={self.path}", "-Xshare:auto"]
+        return [f"-XX:ArchiveClassesAtExit={scratch}"]
+
+    def adopt(self, scratch: Path) -> bool:
+        """Move a freshly written archive into place; false when none was written."""
+        if not scratch.is_file():
+            return False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.replace(self.path)
+        return True
+
+
+def command(
+    java: Java,
+    flags: Sequence[str],
+    classpath: Sequence[Path],
+    main: str,
+    arguments: Sequence[str],
+) -> list[str]:
+    """The whole command line, with each jar named: an archive does not survive a `*`."""
+    return [
+        str(java.path),
+        *flags,
+        "-cp",
+        os.pathsep.join(str(path) for path in classpath),
+        main,
+        *arguments,
+    ]

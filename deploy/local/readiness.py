@@ -1,0 +1,74 @@
+"""Asking a broker whether it serves: a TCP connection, ApiVersions, and itself in the metadata."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+POLL_S = 0.05
+REQUEST_TIMEOUT_MS = 2000
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether something accepts TCP connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+async def answers(bootstrap_servers: str) -> bool:
+    """Whether a Kafka broker answers ApiVersions and lists at least one broker in its cluster."""
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import KafkaError
+
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS
+    )
+    # A broker that is still starting is the expected case here, not an error in anybody's log.
+    logger = logging.getLogger("aiokafka")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        await asyncio.wait_for(admin.start(), timeout=REQUEST_TIMEOUT_MS / 1000)
+        cluster = await asyncio.wait_for(
+            admin.describe_cluster(), timeout=REQUEST_TIMEOUT_MS / 1000
+        )
+        return bool(cluster["brokers"])
+    except (KafkaError, TimeoutError, OSError, AttributeError, AssertionError):
+        # AttributeError, AssertionError: aiokafka 0.14 when the cluster has no broker yet.
+        return False
+    finally:
+        await admin.close()
+        logger.setLevel(before)
+
+
+def answers_now(bootstrap_servers: str) -> bool:
+    """`answers`, for callers without an event loop, and for those inside one."""
+    verdict: list[bool] = []
+    thread = threading.Thread(
+        target=lambda: verdict.append(asyncio.run(answers(bootstrap_servers)))
+    )
+    thread.start()
+    thread.join()
+    return bool(verdict and verdict[0])
+
+
+def wait_until_ready(host: str, port: int, *, timeout_s: float, alive: Callable[[], bool]) -> bool:
+    """Wait for the broker's first answer.
+
+    True when it answered; false when `alive` said that its process has ended or the time is up.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if not alive():
+            return False
+        if listens(host, port) and answers_now(f"{host}:{port}"):
+            return True
+        time.sleep(POLL_S)
+    return False
