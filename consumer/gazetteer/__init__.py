@@ -1,0 +1,1 @@
+"""China's administrative divisions: the data, and what can be understood from it."""
