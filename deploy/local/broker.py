@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
@@ -30,7 +30,7 @@ class LocalBroker:
     ``work_dir`` holds its data, configuration and logs and is kept when given; otherwise a
     temporary folder is used, which `stop` removes. ``port`` 0 takes a free one; the address stays
     the same over `restart`. ``detached`` lets it outlive this process. ``overrides`` are broker
-    settings by Kafka's names.
+    settings by Kafka's names. ``on_spawn`` is called for each process started, before it answers.
 
     Not thread-safe. Blocking throughout: call it from a thread inside an event loop.
     """
@@ -44,6 +44,7 @@ class LocalBroker:
         detached: bool = False,
         overrides: Mapping[str, str] | None = None,
         progress: jars.Progress | None = None,
+        on_spawn: Callable[[LocalBroker], None] | None = None,
     ) -> None:
         self.settings = settings or LocalSettings()
         self._temporary = work_dir is None
@@ -54,6 +55,7 @@ class LocalBroker:
         self._detached = detached
         self._overrides = dict(overrides or {})
         self._progress = progress
+        self._on_spawn = on_spawn
         self._process: BrokerProcess | None = None
         self._archive: jvm.ClassArchive | None = None
 
@@ -85,6 +87,11 @@ class LocalBroker:
     def create_time(self) -> float:
         """When the broker's process started, seconds since the epoch."""
         return self._running().create_time
+
+    @property
+    def archive_target(self) -> Path | None:
+        """Where the class archive belongs that the running broker may write when it stops."""
+        return self._archive.path if self._archive is not None else None
 
     @property
     def is_running(self) -> bool:
@@ -201,9 +208,9 @@ class LocalBroker:
             config.write_text(
                 self._properties(self.data_dir, self.port, self._controller_port), encoding="utf-8"
             )
+            self._archive = archive
             cause = self._run_once(command)
             if cause is None:
-                self._archive = archive
                 return
             if cause.code != failure.PORT_TAKEN or attempt == START_ATTEMPTS:
                 self._raise(cause)
@@ -233,6 +240,8 @@ class LocalBroker:
             command, cwd=self.work_dir, output=self.output_file, detached=self._detached
         )
         self._process = process
+        if self._on_spawn is not None:
+            self._on_spawn(self)
         timeout_s = self.settings.broker_start_timeout_s
         ready = wait_until_ready(HOST, self.port, timeout_s=timeout_s, alive=process.is_alive)
         if ready and process.is_alive():

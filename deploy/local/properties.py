@@ -60,7 +60,7 @@ def server_properties(
     host: str,
     port: int,
     controller_port: int,
-    data_dir: Path,
+    data_dir: Path | str,
     overrides: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return every broker setting; `overrides` win over all of them."""
