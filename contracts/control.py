@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contracts.errors import MgeoError, PermanentError
 from contracts.spec import ModelSpec
@@ -17,13 +17,24 @@ _MAX_STATE_BYTES: Final = 900 * 1024
 class ServingSet(BaseModel):
     """What lanes adopt: the models, the candidate's share, and the epoch that names them."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     stable: ModelSpec
     candidate: ModelSpec | None = None
     share: float = Field(default=0.0, ge=0.0, le=1.0)
+    """The part of the records that the candidate serves (``contracts.routing``)."""
     serving_epoch: int = Field(ge=1)
+    """One more only when stable, candidate or share changes; it names this set in results."""
     rollout_id: str = ""
+    """The rollout that the candidate belongs to; empty when there is none."""
+
+    @model_validator(mode="after")
+    def _share_needs_a_candidate(self) -> Self:
+        if self.share > 0 and self.candidate is None:
+            raise ValueError("a share above 0 needs a candidate to serve it")
+        return self
 
     @property
     def specs(self) -> tuple[ModelSpec, ...]:
@@ -34,7 +45,8 @@ class ServingSet(BaseModel):
 class RolloutState(BaseModel):
     """The whole state in one record: records under several keys tear under compaction."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    # A later controller's extra fields are kept, so that an older one hands them on.
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
     incarnation: str
@@ -45,7 +57,9 @@ class RolloutState(BaseModel):
     previous: ModelSpec | None = None
     """The stable model before this one: kept resident as the way back."""
     phase: str | None = None
+    """The phase of the rollout; null when none has ever run."""
     paused: bool = False
+    """True stops forward moves and timers, never protective ones."""
     updated_at: str = ""
     """RFC 3339 in UTC."""
 

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 
 from contracts.errors import PermanentError
 from contracts.limits import Limits
-from contracts.strict_json import read_json
+from contracts.strict_json import is_encodable, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,9 @@ class AddressInput:
 
     Attributes:
         id: the publisher's id, or ``#<position>`` where it gave none that is usable.
-        text: the raw text; None where it was not text.
-        fault: an error code, or None.
+        text: the raw text; None where it was not text or cannot be encoded.
+        fault: an error code, or None: ``bad_address`` (not an object), ``bad_id``,
+            ``bad_text`` (not text), or one of ``text_fault``.
     """
 
     id: str
@@ -49,7 +50,8 @@ def decode_batch(raw: bytes | None, limits: Limits) -> BatchInput:
     """
     if not raw:
         raise PermanentError("the record has no value", code="empty_record")
-    document = read_json(raw, max_bytes=limits.max_record_bytes)
+    # A lone surrogate in one address is that address's fault alone: looked for below.
+    document = read_json(raw, max_bytes=limits.max_record_bytes, allow_lone_surrogates=True)
     if not isinstance(document, dict):
         raise PermanentError("the record is not a JSON object", code="not_an_object")
     batch_id = document.get("batch_id")
@@ -80,19 +82,23 @@ def decode_batch(raw: bytes | None, limits: Limits) -> BatchInput:
 
 
 def text_fault(text: str, limits: Limits) -> str | None:
-    """Why this text cannot be parsed: ``empty_text``, ``text_too_long`` or None."""
+    """Why this text cannot be parsed, or None.
+
+    ``text_too_long``, ``empty_text`` (nothing in it can be seen) or ``lone_surrogate``.
+    """
     if len(text) > limits.max_address_chars:
         return "text_too_long"
     if all(unicodedata.category(character) in _INVISIBLE_CATEGORIES for character in text):
         return "empty_text"
-    return None
+    return None if is_encodable(text) else "lone_surrogate"
 
 
 _INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+"""Spaces, line and paragraph separators, controls, and formats: zero-width and bidi marks."""
 
 
 def _is_name(value: Any, limits: Limits) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= limits.max_id_chars
+    return isinstance(value, str) and 0 < len(value) <= limits.max_id_chars and is_encodable(value)
 
 
 def _address(item: Any, position: int, limits: Limits) -> AddressInput:
@@ -100,9 +106,9 @@ def _address(item: Any, position: int, limits: Limits) -> AddressInput:
     if not isinstance(item, dict):
         return AddressInput(unnamed, None, "bad_address")
     identifier, text = item.get("id"), item.get("text")
-    raw_text = text if isinstance(text, str) else None
+    raw_text = text if isinstance(text, str) and is_encodable(text) else None
     if not _is_name(identifier, limits):
         return AddressInput(unnamed, raw_text, "bad_id")
-    if raw_text is None:
+    if not isinstance(text, str):
         return AddressInput(identifier, None, "bad_text")
-    return AddressInput(identifier, raw_text, text_fault(raw_text, limits))
+    return AddressInput(identifier, raw_text, text_fault(text, limits))

@@ -20,7 +20,9 @@ _SHORT = 200
 
 class _Message(BaseModel):
     # Unknown fields of a later version are skipped, so that old readers survive.
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Address(_Message):
@@ -104,7 +106,7 @@ class AddressResult(_Message):
     """The six-digit administrative division code, as far down as it is certain."""
     issues: tuple[str, ...] = ()
     """Stable codes of contradictions that were found and left as they are."""
-    confidence: float | None = None
+    confidence: float | None = Field(default=None, ge=0, le=1)
     """Calibrated probability that all components are right."""
 
 

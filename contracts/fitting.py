@@ -1,7 +1,7 @@
 """Making a result fit the topic that carries it. Pure.
 
 Components can make a result many times as large as its input. Instead of a crash or a
-silent cut, the largest results become ``result_too_large`` errors until the rest fits.
+silent cut, as few results as possible become ``result_too_large`` errors until the rest fits.
 """
 
 from __future__ import annotations
@@ -16,12 +16,20 @@ def encode_message(message: ParsedBatch) -> bytes:
 
 
 def too_large(result: AddressResult) -> AddressResult:
-    """The error that stands for a result that cannot be carried."""
-    return AddressResult(id=result.id, text=None, status="error", error="result_too_large")
+    """The error that stands for a result that cannot be carried.
+
+    A result that was an error already keeps its own code and gives up its text alone.
+    """
+    return AddressResult(
+        id=result.id, text=None, status="error", error=result.error or "result_too_large"
+    )
 
 
 def fit_results(batch: ParsedBatch, max_bytes: int) -> tuple[ParsedBatch, bytes]:
-    """Replace as few of the largest results as needed for the message to fit.
+    """Replace as few results as possible for the message to fit, those that save most first.
+
+    ``Limits`` refuses bounds under which the errors alone could exceed ``max_result_bytes``,
+    so for an admissible input this does not raise.
 
     Returns:
         The batch as it will be published and its bytes, at most ``max_bytes`` long.
@@ -33,17 +41,26 @@ def fit_results(batch: ParsedBatch, max_bytes: int) -> tuple[ParsedBatch, bytes]
     if len(encoded) <= max_bytes:
         return batch, encoded
     results = list(batch.results)
-    sizes = [len(result.model_dump_json().encode()) for result in results]
-    by_size = sorted(range(len(results)), key=lambda index: (-sizes[index], index))
+    replacements = [too_large(result) for result in results]
+    savings = [
+        _size(result) - _size(replacement)
+        for result, replacement in zip(results, replacements, strict=True)
+    ]
     excess = len(encoded) - max_bytes
-    for index in by_size:
-        replacement = too_large(results[index])
-        excess -= sizes[index] - len(replacement.model_dump_json().encode())
-        results[index] = replacement
-        if excess <= 0:
-            fitted = batch.model_copy(update={"results": tuple(results)})
-            return fitted, encode_message(fitted)
-    raise PermanentError(
-        f"a result of {len(encoded)} bytes cannot be brought below {max_bytes}",
-        code="result_too_large",
-    )
+    for index in sorted(range(len(results)), key=lambda index: (-savings[index], index)):
+        if excess <= 0 or savings[index] <= 0:
+            break
+        results[index] = replacements[index]
+        excess -= savings[index]
+    if excess > 0:
+        raise PermanentError(
+            f"a result of {len(encoded)} bytes cannot be brought below {max_bytes}",
+            code="result_too_large",
+            hint="publish fewer addresses per batch, or raise max_result_bytes",
+        )
+    fitted = batch.model_copy(update={"results": tuple(results)})
+    return fitted, encode_message(fitted)
+
+
+def _size(result: AddressResult) -> int:
+    return len(result.model_dump_json().encode())

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from contracts.events import Origin, ServedModel, Track
+from contracts.limits import KIB
 
 Header = tuple[str, bytes]
 Headers = Sequence[Header]
@@ -44,7 +45,30 @@ CONNECT_STAGE: Final = "__connect.errors.stage"
 CONNECT_CLASS: Final = "__connect.errors.class.name"
 CONNECT_EXCEPTION: Final = "__connect.errors.exception.class.name"
 
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+CONNECT_NAMES: Final = (
+    CONNECT_TOPIC,
+    CONNECT_PARTITION,
+    CONNECT_OFFSET,
+    CONNECT_STAGE,
+    CONNECT_CLASS,
+    CONNECT_EXCEPTION,
+)
+HEADERS_DROPPED: Final = "mgeo-headers-dropped"
+"""How many of a dead letter's original headers had no room; absent when all are there."""
+
+_FAILURE_NAMES: Final = frozenset((*CONNECT_NAMES, ERROR_CODE, HEADERS_DROPPED))
+
+ORIGINAL_HEADERS_MAX_BYTES: Final = 32 * KIB
+"""How much of a record's own headers its dead letter keeps; ours come on top, and both
+together stay within ``DEAD_LETTER_HEADROOM_BYTES``."""
+
+_HEADER_FRAME_BYTES: Final = 10
+"""Two lengths of at most five bytes each stand before a header's name and value."""
+
+# W3C Trace Context: version ff and identifiers of zeros alone are invalid.
+_TRACEPARENT = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
 
 
 def cloud_event(
@@ -102,16 +126,24 @@ def dead_letter_headers(
         code: our error code; never an exception's message, which may echo the input.
         stage: Kafka Connect's word for where it failed: reading it or processing it.
         error_class: the name of the error's class.
-        original: the record's own headers, kept up to 32 KiB.
+        original: the record's own headers, kept in their order as far as there is room;
+            ``mgeo-headers-dropped`` counts those without. What an earlier failure of the
+            same record had left is replaced.
     """
     kept: list[Header] = []
-    room = 32 * 1024
+    room = ORIGINAL_HEADERS_MAX_BYTES
+    dropped = 0
     for key, value in original:
-        size = len(key.encode()) + len(value or b"")
+        if key in _FAILURE_NAMES:
+            continue
+        size = header_bytes(key, value)
         if size > room:
-            break
+            dropped += 1
+            continue
         room -= size
         kept.append((key, value))
+    if dropped:
+        kept.append((HEADERS_DROPPED, str(dropped).encode()))
     return [
         *kept,
         (CONNECT_TOPIC, origin.topic.encode()),
@@ -122,6 +154,11 @@ def dead_letter_headers(
         (CONNECT_EXCEPTION, error_class.encode()),
         (ERROR_CODE, code.encode()),
     ]
+
+
+def header_bytes(key: str, value: bytes | None) -> int:
+    """The most that one header takes in a record."""
+    return len(key.encode()) + len(value or b"") + _HEADER_FRAME_BYTES
 
 
 def header(headers: Iterable[Header], name: str) -> bytes | None:

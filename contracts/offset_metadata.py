@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-_PATTERN = re.compile(r"v1;e=(\d{1,18});from=(\d{1,18});attempt=(\d{1,6})(?:;.*)?")
+_PATTERN = re.compile(r"v1;e=([0-9]{1,19});from=([0-9]{1,19});attempt=([0-9]{1,19})(?:;.*)?")
 
 
 @dataclass(frozen=True, slots=True)

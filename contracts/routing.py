@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-_UNIT: Final = float(1 << 64)
+_BITS: Final = 53
+"""As many bits as a double holds exactly: with more, the largest hashes would round up to 1."""
 
 
 def hash_unit(rollout_id: str, partition: int, offset: int) -> float:
-    """A number in [0, 1), uniform over records: the first 64 bits of SHA-256 over the key."""
+    """A number in [0, 1), uniform over records: the first 53 bits of SHA-256 over the key."""
     key = f"{rollout_id}/{partition}/{offset}".encode()
-    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") / _UNIT
+    first_64_bits = int.from_bytes(hashlib.sha256(key).digest()[:8], "big")
+    return (first_64_bits >> (64 - _BITS)) / float(1 << _BITS)
 
 
 def takes_candidate(rollout_id: str, partition: int, offset: int, share: float) -> bool:

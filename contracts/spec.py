@@ -16,8 +16,10 @@ from contracts.errors import UsageError
 Precision = Literal["fp32", "fp16", "bf16"]
 PRECISIONS: Final = ("fp32", "fp16", "bf16")
 
-_VERSION = re.compile(r"(?P<base>[a-z0-9]+(?:-[a-z0-9]+)*)-(?P<finetune>[a-z0-9]+)-(?P<day>\d{8})")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_VERSION = re.compile(
+    r"(?P<base>[a-z0-9]+(?:-[a-z0-9]+)*)-(?P<finetune>[a-z0-9]+)-(?P<day>[0-9]{8})"
+)
+_DIGEST = r"^sha256:[0-9a-f]{64}$"
 _VERSION_MAX_CHARS = 100
 
 
@@ -87,13 +89,13 @@ def _check_version(text: str) -> str:
 
 
 VersionStr = Annotated[str, AfterValidator(_check_version)]
-Digest = Annotated[str, Field(pattern=_DIGEST.pattern)]
+Digest = Annotated[str, Field(pattern=_DIGEST)]
 
 
 class ModelSpec(BaseModel):
     """One model as it is served."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     version: VersionStr
     digest: Digest

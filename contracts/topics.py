@@ -12,7 +12,31 @@ from contracts.limits import DEAD_LETTER_HEADROOM_BYTES, KIB, Limits
 RECORD_OVERHEAD_BYTES: Final = 16 * KIB
 """Room for key, headers and the batch frame, beside the value itself."""
 
+RECORD_FRAME_BYTES: Final = 128
+"""Kafka's own frame around a batch of one record: 61 bytes, and lengths of at most ten each."""
+
 _DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+def max_request_bytes(limits: Limits) -> int:
+    """The ``max_request_size`` that every producer of ours needs: its largest record.
+
+    Readers need no such bound: a broker returns a first record that is larger than
+    ``max_partition_fetch_bytes`` all the same (KIP-74).
+    """
+    return 2 * (limits.max_result_bytes + RECORD_OVERHEAD_BYTES)
+
+
+def result_value_bytes(limits: Limits, *, key_bytes: int, header_bytes: int) -> int:
+    """How large a result's value may be for its record to fit the topic of results.
+
+    Args:
+        limits: the bounds that the topic was made with.
+        key_bytes: length of the record's key, which is the input's and may be long.
+        header_bytes: what the record's headers take (``contracts.headers.header_bytes``).
+    """
+    beside = key_bytes + header_bytes + RECORD_FRAME_BYTES
+    return limits.max_result_bytes + min(0, RECORD_OVERHEAD_BYTES - beside)
 
 
 @dataclass(frozen=True, slots=True)
