@@ -13,7 +13,9 @@ from typing import Any, Literal, Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.protocol.admin import ApiVersionRequest
 
 from contracts.errors import BackendUnreachableError
 from contracts.settings import KafkaSettings, client_options
@@ -43,6 +45,13 @@ class Difference:
     setting: str
     expected: str
     found: str
+
+    @property
+    def sentence(self) -> str:
+        """The difference in words."""
+        if self.kind == "missing":
+            return "missing"
+        return f"{self.setting} must be {self.expected}, is {self.found or 'not set'}"
 
     @property
     def hint(self) -> str:
@@ -151,6 +160,16 @@ class TopicAdmin:
     async def broker_count(self) -> int:
         """How many brokers the cluster lists."""
         return len((await self._admin.describe_cluster())["brokers"])
+
+    async def api_versions(self) -> dict[int, tuple[int, int]]:
+        """The API versions that a broker speaks: API key → (lowest, highest)."""
+        client = AIOKafkaClient(**client_options(self._kafka))
+        try:
+            await client.bootstrap()
+            response = await client.send(client.get_random_node(), ApiVersionRequest())
+        finally:
+            await client.close()
+        return {key: (lowest, highest) for key, lowest, highest in response.api_versions}
 
     async def find(self, specs: Sequence[TopicSpec]) -> dict[str, FoundTopic]:
         """Look up those of the topics that exist, with the settings that their specs name."""

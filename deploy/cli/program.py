@@ -13,6 +13,7 @@ import typer
 # One line per group, in the order in which `mgeo --help` shows them.
 GROUPS: tuple[str, ...] = (
     "deploy.cli.broker",
+    "deploy.cli.doctor",
     "deploy.cli.topics",
 )
 

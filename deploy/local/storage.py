@@ -97,12 +97,16 @@ def prepare_folder(data_dir: Path) -> bool:
             )
 
 
+def nearest_existing(folder: Path) -> Path:
+    """The folder itself, or the first of its parents that exists."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
 def require_free_disk(folder: Path, minimum_mib: int) -> None:
     """Raise DiskFullError when the disk under `folder` has less than `minimum_mib` MiB free."""
-    existing = folder
-    while not existing.exists():
-        existing = existing.parent
-    free_mib = shutil.disk_usage(existing).free // (1024 * 1024)
+    free_mib = shutil.disk_usage(nearest_existing(folder)).free // (1024 * 1024)
     if free_mib < minimum_mib:
         raise DiskFullError(
             f"The disk that holds {folder} has {free_mib} MiB free; the broker needs "
