@@ -1,0 +1,116 @@
+"""Connecting to Kafka, and saying in our own words what went wrong there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiokafka import errors as kafka_errors
+
+from contracts.errors import (
+    BackendUnreachableError,
+    FatalError,
+    MgeoError,
+    PermanentError,
+    TransientError,
+    UsageError,
+)
+from contracts.settings import KafkaSettings
+
+
+async def connect(client: Any, kafka: KafkaSettings) -> None:
+    """Start an aiokafka producer, consumer or admin client; leaves nothing open on failure.
+
+    Raises:
+        BackendUnreachableError: no broker answers.
+        UsageError: ``authentication_failed`` or ``not_authorized``.
+    """
+    keep_addresses_out_of_logs()
+    try:
+        with translated(kafka):
+            await client.start()
+    except BaseException:
+        await (client.stop() if hasattr(client, "stop") else client.close())
+        raise
+
+
+async def require_topic(producer: Any, topic: str) -> int:
+    """The number of partitions of a topic.
+
+    Raises:
+        UsageError: ``no_topic`` when Kafka does not know it within 5 s; a topic that was
+            created just now can take a moment to be known everywhere.
+    """
+    try:
+        async with asyncio.timeout(5):
+            return len(await producer.partitions_for(topic))
+    except TimeoutError:
+        raise no_topic(topic) from None
+
+
+def no_topic(topic: str) -> UsageError:
+    """The error for a topic that is not there."""
+    return UsageError(
+        f"the topic {topic} does not exist",
+        code="no_topic",
+        hint="create the topics with `mgeo topics create`, or check --topic-prefix",
+    )
+
+
+def keep_addresses_out_of_logs() -> None:
+    """aiokafka logs keys and values at DEBUG: they are personal data."""
+    logger = logging.getLogger("aiokafka")
+    logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))
+
+
+@contextmanager
+def translated(kafka: KafkaSettings) -> Iterator[None]:
+    """Turn aiokafka's errors inside into this project's."""
+    try:
+        yield
+    except kafka_errors.KafkaError as error:
+        raise translate(error, kafka) from error
+
+
+def translate(error: kafka_errors.KafkaError, kafka: KafkaSettings) -> MgeoError:
+    """This project's error for one of aiokafka's."""
+    name = type(error).__name__
+    match error:
+        case kafka_errors.KafkaConnectionError() | kafka_errors.NodeNotReadyError():
+            return BackendUnreachableError(
+                f"Kafka does not answer at {kafka.kafka_bootstrap_servers}",
+                hint="start one with `mgeo up`, or set MGEO_KAFKA_BOOTSTRAP_SERVERS",
+            )
+        case kafka_errors.UnknownTopicOrPartitionError():
+            return UsageError(
+                "the topic does not exist",
+                code="no_topic",
+                hint="create the topics with `mgeo topics create`, or check --topic-prefix",
+            )
+        case kafka_errors.MessageSizeTooLargeError() | kafka_errors.RecordListTooLargeError():
+            return PermanentError(
+                "the record is larger than the topic accepts",
+                code="record_too_large",
+                hint="`mgeo topics check` says whether the topic has the size that it must have",
+            )
+        case kafka_errors.AuthenticationFailedError() | kafka_errors.SaslAuthenticationFailed():
+            return UsageError("Kafka refused user name or password", code="authentication_failed")
+        case (
+            kafka_errors.TopicAuthorizationFailedError()
+            | kafka_errors.GroupAuthorizationFailedError()
+            | kafka_errors.ClusterAuthorizationFailedError()
+        ):
+            return UsageError("this user may not do that in Kafka", code="not_authorized")
+        case kafka_errors.OffsetOutOfRangeError():
+            return FatalError(
+                "records that were to be read are gone from the log",
+                code="records_lost",
+                hint="the topic's retention is shorter than the time that nobody read it",
+            )
+        case _ if error.retriable:
+            return TransientError(f"Kafka answered {name}", code="kafka_transient")
+        case _:
+            return FatalError(f"Kafka answered {name}", code="kafka_error")

@@ -1,0 +1,121 @@
+"""Reading one topic as a member of a consumer group that remembers its position.
+
+Only what was handed out and finished is stored: after a crash it comes again, never less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+from contracts.settings import KafkaSettings, client_options
+from producer.connection import connect, translated
+from producer.topic_log import Offsets, partitions_of, poll
+
+Start = Literal["beginning", "end"]
+
+
+class GroupLog:
+    """The partitions that the group gives this member.
+
+    Args:
+        kafka: how to reach Kafka.
+        topic: the full name.
+        group: the group's full name.
+        start: where a partition is begun on which the group has stored no position.
+    """
+
+    def __init__(self, kafka: KafkaSettings, topic: str, group: str, start: Start) -> None:
+        self._kafka = kafka
+        self.topic = topic
+        self._start: Start = start
+        self._joined = asyncio.Event()
+        self._consumer = AIOKafkaConsumer(
+            **client_options(kafka),
+            client_id="mgeo-reader",
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+        )
+
+    async def __aenter__(self) -> Self:
+        await connect(self._consumer, self._kafka)
+        try:
+            with translated(self._kafka):
+                await partitions_of(self._consumer, self.topic)
+                self._consumer.subscribe([self.topic], listener=_Listener(self))
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._consumer.stop()
+
+    async def poll(self, timeout_ms: int = 200, max_records: int = 500) -> list[Any]:
+        """The next records; empty when there were none in that time."""
+        return await poll(self._consumer, self._kafka, timeout_ms, max_records)
+
+    async def ends(self) -> Offsets | None:
+        """The ends of the partitions held now; None before the group has settled."""
+        if not self._joined.is_set():
+            return None
+        with translated(self._kafka):
+            ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        return {pair.partition: offset for pair, offset in ends.items()}
+
+    async def passed(self, ends: Mapping[int, int]) -> bool:
+        """Whether all held partitions were read up to these ends."""
+        for pair in self._consumer.assignment():
+            if pair.partition in ends:
+                with translated(self._kafka):
+                    if await self._consumer.position(pair) < ends[pair.partition]:
+                        return False
+        return True
+
+    async def commit(self, positions: Mapping[int, int]) -> None:
+        """Store these next offsets, as far as the partitions are still held."""
+        pairs = {TopicPartition(self.topic, number): at for number, at in positions.items()}
+        held = self._consumer.assignment()
+        mine = {pair: offset for pair, offset in pairs.items() if pair in held}
+        if not mine:
+            return
+        with translated(self._kafka):
+            # Otherwise the partitions went to another member, who reads these records again.
+            with suppress(CommitFailedError, IllegalStateError):
+                await self._consumer.commit(mine)
+
+    async def begin(self, assigned: Iterable[TopicPartition]) -> None:
+        """Set the position where the group has none stored."""
+        new = [pair for pair in assigned if await self._consumer.committed(pair) is None]
+        if new:
+            if self._start == "beginning":
+                offsets = await self._consumer.beginning_offsets(new)
+            else:
+                offsets = await self._consumer.end_offsets(new)
+            for pair, offset in offsets.items():
+                self._consumer.seek(pair, offset)
+        self._joined.set()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    def __init__(self, log: GroupLog) -> None:
+        self._log = log
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        """Nothing is held back: what was not stored comes again, at the new owner."""
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        await self._log.begin(assigned)

@@ -1,0 +1,142 @@
+"""Reading one topic as the log that it is: positions, ends, records. No group.
+
+Every reader of this package stands on it, so that "the end" means the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from contracts.settings import KafkaSettings, client_options
+from producer.connection import connect, no_topic, translated
+
+Offsets = dict[int, int]
+"""Partition to offset."""
+
+
+class TopicLog:
+    """All partitions of one topic, read from positions that the caller sets.
+
+    Args:
+        kafka: how to reach Kafka.
+        topic: the full name.
+        committed_only: True hides what open and aborted transactions wrote. The end is then
+            the last stable offset: what an open transaction holds back does not exist yet.
+    """
+
+    def __init__(self, kafka: KafkaSettings, topic: str, *, committed_only: bool = True) -> None:
+        self._kafka = kafka
+        self.topic = topic
+        self._consumer = AIOKafkaConsumer(
+            **client_options(kafka),
+            client_id="mgeo-reader",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed" if committed_only else "read_uncommitted",
+        )
+        self.partitions: tuple[int, ...] = ()
+
+    async def __aenter__(self) -> Self:
+        await connect(self._consumer, self._kafka)
+        try:
+            with translated(self._kafka):
+                self.partitions = tuple(sorted(await partitions_of(self._consumer, self.topic)))
+                self._consumer.assign(self._pairs(self.partitions))
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._consumer.stop()
+
+    async def beginnings(self) -> Offsets:
+        """The first offset that is still there, per partition."""
+        with translated(self._kafka):
+            return _by_number(await self._consumer.beginning_offsets(self._pairs(self.partitions)))
+
+    async def ends(self) -> Offsets:
+        """One past the last offset that can be read now, per partition."""
+        with translated(self._kafka):
+            return _by_number(await self._consumer.end_offsets(self._pairs(self.partitions)))
+
+    async def since(self, moment: datetime) -> Offsets:
+        """The first offset written at or after a moment; the end where there is none."""
+        at_ms = int(moment.timestamp() * 1000)
+        with translated(self._kafka):
+            return await offsets_since(self._consumer, self._pairs(self.partitions), at_ms)
+
+    def seek(self, positions: Mapping[int, int]) -> None:
+        """Read these partitions from these offsets on."""
+        for partition, offset in positions.items():
+            self._consumer.seek(TopicPartition(self.topic, partition), offset)
+
+    def only(self, partitions: Sequence[int]) -> None:
+        """Read no other partitions from now on; positions have to be set again."""
+        self.partitions = tuple(partitions)
+        self._consumer.assign(self._pairs(self.partitions))
+
+    async def positions(self) -> Offsets:
+        """The next offset to be read, per partition; transaction markers are passed over."""
+        with translated(self._kafka):
+            return {
+                pair.partition: await self._consumer.position(pair)
+                for pair in self._pairs(self.partitions)
+            }
+
+    async def passed(self, ends: Mapping[int, int]) -> bool:
+        """Whether everything before these ends was read."""
+        positions = await self.positions()
+        return all(positions.get(partition, end) >= end for partition, end in ends.items())
+
+    async def poll(self, timeout_ms: int = 200, max_records: int = 500) -> list[Any]:
+        """The next records of all partitions; empty when there were none in that time.
+
+        Raises:
+            FatalError: ``records_lost`` when a position is no longer in the log.
+        """
+        return await poll(self._consumer, self._kafka, timeout_ms, max_records)
+
+    def _pairs(self, partitions: Sequence[int]) -> list[TopicPartition]:
+        return [TopicPartition(self.topic, partition) for partition in partitions]
+
+
+async def poll(consumer: Any, kafka: KafkaSettings, timeout_ms: int, max_records: int) -> list[Any]:
+    """Records of one ``getmany``, in order within each partition."""
+    with translated(kafka):
+        fetched = await consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+    return [record for records in fetched.values() for record in records]
+
+
+async def partitions_of(consumer: Any, topic: str) -> set[int]:
+    """The partitions of a topic, asked afresh.
+
+    Raises:
+        UsageError: ``no_topic``.
+    """
+    known = await consumer.topics()
+    if topic not in known:
+        raise no_topic(topic)
+    return set(consumer.partitions_for_topic(topic) or ())
+
+
+async def offsets_since(consumer: Any, pairs: Sequence[TopicPartition], at_ms: int) -> Offsets:
+    """The first offset at or after a time in epoch milliseconds; the end where none is."""
+    ends = await consumer.end_offsets(pairs)
+    found = await consumer.offsets_for_times(dict.fromkeys(pairs, at_ms))
+    return {pair.partition: found[pair].offset if found.get(pair) else ends[pair] for pair in pairs}
+
+
+def _by_number(offsets: Mapping[TopicPartition, int]) -> Offsets:
+    return {pair.partition: offset for pair, offset in offsets.items()}
