@@ -14,9 +14,10 @@ from typing import Any, Literal, Self
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
+from contracts.errors import FatalError
 from contracts.settings import KafkaSettings, client_options
 from producer.connection import connect, translated
-from producer.topic_log import Offsets, partitions_of, poll
+from producer.topic_log import Offsets, poll, require_topic
 
 Start = Literal["beginning", "end"]
 
@@ -34,14 +35,14 @@ class GroupLog:
     def __init__(self, kafka: KafkaSettings, topic: str, group: str, start: Start) -> None:
         self._kafka = kafka
         self.topic = topic
-        self._start: Start = start
+        self._lost: FatalError | None = None
         self._joined = asyncio.Event()
         self._consumer = AIOKafkaConsumer(
             **client_options(kafka),
             client_id="mgeo-reader",
             group_id=group,
             enable_auto_commit=False,
-            auto_offset_reset="none",
+            auto_offset_reset="earliest" if start == "beginning" else "latest",
             isolation_level="read_committed",
         )
 
@@ -49,7 +50,7 @@ class GroupLog:
         await connect(self._consumer, self._kafka)
         try:
             with translated(self._kafka):
-                await partitions_of(self._consumer, self.topic)
+                await require_topic(self._consumer, self.topic)
                 self._consumer.subscribe([self.topic], listener=_Listener(self))
         except BaseException:
             await self._consumer.stop()
@@ -65,7 +66,13 @@ class GroupLog:
         await self._consumer.stop()
 
     async def poll(self, timeout_ms: int = 200, max_records: int = 500) -> list[Any]:
-        """The next records; empty when there were none in that time."""
+        """The next records; empty when there were none in that time.
+
+        Raises:
+            FatalError: ``records_lost`` when the group's position is no longer in the log.
+        """
+        if self._lost is not None:
+            raise self._lost
         return await poll(self._consumer, self._kafka, timeout_ms, max_records)
 
     async def ends(self) -> Offsets | None:
@@ -92,21 +99,23 @@ class GroupLog:
         mine = {pair: offset for pair, offset in pairs.items() if pair in held}
         if not mine:
             return
-        with translated(self._kafka):
-            # Otherwise the partitions went to another member, who reads these records again.
-            with suppress(CommitFailedError, IllegalStateError):
-                await self._consumer.commit(mine)
+        # Suppressed: the partitions went to another member, who reads these records again.
+        with translated(self._kafka), suppress(CommitFailedError, IllegalStateError):
+            await self._consumer.commit(mine)
 
-    async def begin(self, assigned: Iterable[TopicPartition]) -> None:
-        """Set the position where the group has none stored."""
-        new = [pair for pair in assigned if await self._consumer.committed(pair) is None]
-        if new:
-            if self._start == "beginning":
-                offsets = await self._consumer.beginning_offsets(new)
-            else:
-                offsets = await self._consumer.end_offsets(new)
-            for pair, offset in offsets.items():
-                self._consumer.seek(pair, offset)
+    async def check_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Notice stored positions whose records are gone: aiokafka would skip them in silence."""
+        pairs = list(assigned)
+        beginnings = await self._consumer.beginning_offsets(pairs) if pairs else {}
+        for pair in pairs:
+            stored = await self._consumer.committed(pair)
+            if stored is not None and stored < beginnings[pair]:
+                self._lost = FatalError(
+                    f"{pair.topic}/{pair.partition}: the group's next record is {stored}, "
+                    f"but the log begins at {beginnings[pair]}",
+                    code="records_lost",
+                    hint="the topic's retention removed them; read on with another --group",
+                )
         self._joined.set()
 
 
@@ -118,4 +127,4 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
         """Nothing is held back: what was not stored comes again, at the new owner."""
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        await self._log.begin(assigned)
+        await self._log.check_assigned(assigned)

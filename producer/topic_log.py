@@ -46,7 +46,7 @@ class TopicLog:
         await connect(self._consumer, self._kafka)
         try:
             with translated(self._kafka):
-                self.partitions = tuple(sorted(await partitions_of(self._consumer, self.topic)))
+                self.partitions = tuple(await partitions_of(self._consumer, self.topic))
                 self._consumer.assign(self._pairs(self.partitions))
         except BaseException:
             await self._consumer.stop()
@@ -119,16 +119,27 @@ async def poll(consumer: Any, kafka: KafkaSettings, timeout_ms: int, max_records
     return [record for records in fetched.values() for record in records]
 
 
-async def partitions_of(consumer: Any, topic: str) -> set[int]:
-    """The partitions of a topic, asked afresh.
+async def require_topic(consumer: Any, topic: str) -> None:
+    """Check that a topic exists.
 
     Raises:
         UsageError: ``no_topic``.
     """
-    known = await consumer.topics()
-    if topic not in known:
+    if topic not in await consumer.topics():
         raise no_topic(topic)
-    return set(consumer.partitions_for_topic(topic) or ())
+
+
+async def partitions_of(consumer: Any, topic: str) -> list[int]:
+    """The partitions of a topic; leaves the consumer with the first one assigned.
+
+    Raises:
+        UsageError: ``no_topic``.
+    """
+    await require_topic(consumer, topic)
+    first = TopicPartition(topic, 0)
+    consumer.assign([first])
+    await consumer.end_offsets([first])  # aiokafka learns a topic's partitions on first use
+    return sorted(consumer.partitions_for_topic(topic) or ())
 
 
 async def offsets_since(consumer: Any, pairs: Sequence[TopicPartition], at_ms: int) -> Offsets:

@@ -1,0 +1,1 @@
+"""What stands at the far ends of the stream in tests of its near ends."""
