@@ -18,7 +18,11 @@ class ServingSet(BaseModel):
     """What lanes adopt: the models, the candidate's share, and the epoch that names them."""
 
     model_config = ConfigDict(
-        frozen=True, extra="ignore", use_attribute_docstrings=True, allow_inf_nan=False
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        json_schema_serialization_defaults_required=True,
     )
 
     stable: ModelSpec
@@ -46,7 +50,12 @@ class RolloutState(BaseModel):
     """The whole state in one record: records under several keys tear under compaction."""
 
     # A later controller's extra fields are kept, so that an older one hands them on.
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="allow",
+        use_attribute_docstrings=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
     schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
     incarnation: str

@@ -21,7 +21,11 @@ _SHORT = 200
 class _Message(BaseModel):
     # Unknown fields of a later version are skipped, so that old readers survive.
     model_config = ConfigDict(
-        frozen=True, extra="ignore", use_attribute_docstrings=True, allow_inf_nan=False
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        json_schema_serialization_defaults_required=True,
     )
 
 

@@ -1,0 +1,118 @@
+"""One example of every message, for documents and tests. Made up; nobody lives there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from contracts.control import RolloutState, ServingSet
+from contracts.events import (
+    Address,
+    AddressBatch,
+    AddressResult,
+    Component,
+    Origin,
+    ParsedBatch,
+    ServedModel,
+    ShadowBatch,
+    ShadowPair,
+    ShadowSide,
+    Timing,
+)
+from contracts.spec import ModelSpec
+
+AT: Final = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+TRACEPARENT: Final = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+_TEXT = "北京市海淀区中关村大街1号"
+_FINGERPRINT = "9f86d081884c7d65"
+
+STABLE: Final = ModelSpec(
+    version="mgeo-base-v1-20230815",
+    digest="sha256:" + "1f" * 32,
+    precision="fp16",
+    fingerprint=_FINGERPRINT,
+)
+CANDIDATE: Final = ModelSpec(
+    version="mgeo-base-v2-20260101",
+    digest="sha256:" + "2e" * 32,
+    precision="fp16",
+    fingerprint=_FINGERPRINT,
+)
+
+ADDRESS_BATCH: Final = AddressBatch(
+    batch_id="b-1",
+    source="orders",
+    addresses=(Address(id="1", text=_TEXT), Address(id="2", text="\u200b")),
+)
+
+_ORIGIN = Origin(topic="address.events", partition=3, offset=1234)
+
+
+def _component(kind: str, start: int, end: int, confidence: float) -> Component:
+    return Component(type=kind, text=_TEXT[start:end], start=start, end=end, confidence=confidence)
+
+
+_PARSED = AddressResult(
+    id="1",
+    text=_TEXT,
+    status="ok",
+    components=(
+        _component("city", 0, 3, 0.99),
+        _component("district", 3, 6, 0.99),
+        _component("road", 6, 11, 0.98),
+        _component("roadno", 11, 13, 0.99),
+    ),
+    address={
+        "prov": "北京市",
+        "city": "北京市",
+        "district": "海淀区",
+        "road": "中关村大街",
+        "roadno": "1号",
+    },
+    inferred=("prov",),
+    adcode="110108",
+    confidence=0.97,
+)
+_EMPTY = AddressResult(id="2", text="\u200b", status="error", error="empty_text")
+
+
+def served(spec: ModelSpec, *, epoch: int = 7) -> ServedModel:
+    """The spec as it stands in a result of the stable track."""
+    return ServedModel(
+        version=spec.version,
+        digest=spec.digest,
+        precision=spec.precision,
+        fingerprint=spec.fingerprint,
+        track="stable",
+        serving_epoch=epoch,
+    )
+
+
+PARSED_BATCH: Final = ParsedBatch(
+    batch_id="b-1",
+    source="orders",
+    origin=_ORIGIN,
+    model=served(STABLE),
+    timing=Timing(queue_ms=12.1, service_ms=8.4, device="NVIDIA H200"),
+    results=(_PARSED, _EMPTY),
+)
+
+SHADOW_PAIR: Final = ShadowPair(
+    batch_id="b-1",
+    source="orders",
+    origin=_ORIGIN,
+    batch=ShadowBatch(id="s-1", rows=64, tokens=1480, order="candidate_first"),
+    candidate=ShadowSide(model=served(CANDIDATE), device_ms=8.1, results=(_PARSED, _EMPTY)),
+    reference=ShadowSide(model=served(STABLE), device_ms=8.0, results=(_PARSED, _EMPTY)),
+)
+
+ROLLOUT_STATE: Final = RolloutState(
+    incarnation="2026-01-01T08:00:00Z/4c1f",
+    revision=12,
+    serving=ServingSet(
+        stable=STABLE, candidate=CANDIDATE, share=0.05, serving_epoch=7, rollout_id="r-20260102-1"
+    ),
+    previous=None,
+    phase="CANARY",
+    updated_at="2026-01-02T12:00:00Z",
+)
