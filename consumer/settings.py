@@ -47,3 +47,64 @@ class ParserSettings(MgeoSettings):
 
     limits: Limits = Limits()
     """Bounds on input records."""
+
+
+class WorkerSettings(ParserSettings):
+    """How a worker pulls, commits and protects itself."""
+
+    guarantee: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    """``exactly_once``: results and offset in one transaction. ``at_least_once``: cheaper on
+    the broker; a crash can repeat results."""
+
+    commit_interval_ms: int = Field(default=100, ge=0)
+    """Least time between two commits of one partition under load; an otherwise empty lane
+    commits at once. Larger costs latency and saves the broker work."""
+
+    commit_max_records: int = Field(default=500, ge=1)
+    """Most records in one transaction."""
+
+    max_in_flight_addresses: int = Field(default=8192, ge=1)
+    """Addresses taken in and not committed; above, partitions are paused."""
+
+    max_in_flight_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    """Bytes of input taken in and not committed; above, partitions are paused."""
+
+    max_in_flight_records: int = Field(default=128, ge=1)
+    """Records of one partition in work at a time. After a crash so many run one by one."""
+
+    max_attempts: int = Field(default=4, ge=2)
+    """A record that was in work at so many crashes less one is dead-lettered."""
+
+    drain_budget_ms: int = Field(default=20_000, ge=0)
+    """After SIGTERM: how long work in hand may take before it is left to the next owner."""
+
+    revoke_budget_ms: int = Field(default=5_000, ge=0)
+    """The same when the group takes partitions away."""
+
+    session_timeout_ms: int = Field(default=15_000, ge=6_000)
+    """A worker silent for so long loses its partitions."""
+
+    transaction_timeout_ms: int = Field(default=60_000, ge=10_000)
+    """The broker aborts a transaction that is open for so long."""
+
+    request_timeout_ms: int = Field(default=30_000, ge=1_000)
+    """How long one request to the broker may take; below ``transaction_timeout_ms``."""
+
+    device_hang_ms: int = Field(default=120_000, ge=1_000)
+    """A device call longer than this ends the process: nothing can interrupt it."""
+
+    cache_chars: int = Field(default=2_000_000, ge=0)
+    """Code points of remembered texts, about 100 bytes of memory each; 0 parses every
+    repeat again."""
+
+    warm_up: bool = True
+    """Run every batch shape once before the worker says ready."""
+
+    max_rejoins: int = Field(default=20, ge=1)
+    """So many forced rejoins within ten minutes stop the process."""
+
+    host: str = "127.0.0.1"
+    """Address of the health and metrics port."""
+
+    port: int = Field(default=9464, ge=0, le=65535)
+    """Port of ``/livez``, ``/readyz`` and ``/metrics``; 0 takes any free one and prints it."""

@@ -16,6 +16,9 @@ from contracts.limits import KIB
 Header = tuple[str, bytes]
 Headers = Sequence[Header]
 
+Stage = Literal["VALUE_CONVERTER", "TASK_PUT"]
+"""Kafka Connect's word for where a record failed: reading it, or processing it."""
+
 SPEC_VERSION: Final = "1.0"
 CONTENT_TYPE: Final = "application/json; charset=utf-8"
 
@@ -115,7 +118,7 @@ def dead_letter_headers(
     origin: Origin,
     *,
     code: str,
-    stage: Literal["VALUE_CONVERTER", "TASK_PUT"],
+    stage: Stage,
     error_class: str,
     original: Iterable[Header],
 ) -> list[Header]:
@@ -124,7 +127,7 @@ def dead_letter_headers(
     Args:
         origin: where the record came from.
         code: our error code; never an exception's message, which may echo the input.
-        stage: Kafka Connect's word for where it failed: reading it or processing it.
+        stage: where it failed.
         error_class: the name of the error's class.
         original: the record's own headers, kept in their order as far as there is room;
             ``mgeo-headers-dropped`` counts those without. What an earlier failure of the

@@ -1,0 +1,1 @@
+"""The worker process: everything around the engine."""

@@ -1,0 +1,84 @@
+"""What must be true of the topics before a worker joins: checked, never mended, here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from contracts.errors import FatalError
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTopic:
+    """A topic as it is.
+
+    Attributes:
+        partitions: how many.
+        max_message_bytes: its ``max.message.bytes``; None when the broker did not say.
+    """
+
+    partitions: int
+    max_message_bytes: int | None
+
+
+def check_topics(
+    found: Mapping[str, FoundTopic], *, input_topic: str, least_bytes: Mapping[str, int]
+) -> None:
+    """Refuse topics that would lose or stop something later.
+
+    Args:
+        found: by name.
+        input_topic: what is read.
+        least_bytes: for each output topic the record size it must accept.
+
+    Raises:
+        FatalError: ``topic_missing``, ``too_few_partitions`` or ``topic_too_small``.
+    """
+    hint = "`mgeo topics create` makes them as they must be, `mgeo topics check` compares"
+    for name in (input_topic, *least_bytes):
+        if name not in found:
+            raise FatalError(f"topic {name} does not exist", code="topic_missing", hint=hint)
+    wanted = found[input_topic].partitions
+    for name, size in least_bytes.items():
+        topic = found[name]
+        if topic.partitions < wanted:
+            raise FatalError(
+                f"topic {name} has {topic.partitions} partitions, {input_topic} has {wanted}: "
+                "a result goes to its input's partition",
+                code="too_few_partitions",
+                hint=f"add partitions to {name}; {hint}",
+            )
+        if topic.max_message_bytes is not None and topic.max_message_bytes < size:
+            raise FatalError(
+                f"topic {name} takes records of {topic.max_message_bytes} bytes, "
+                f"a worker may write {size}",
+                code="topic_too_small",
+                hint=f"raise max.message.bytes of {name}; {hint}",
+            )
+
+
+async def find_topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, FoundTopic]:
+    """Look the topics up; a missing one is absent from the answer."""
+    described: Sequence[Mapping[str, Any]] = await admin.describe_topics(list(names))
+    existing = {
+        topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0
+    }
+    sizes = await _max_message_bytes(admin, sorted(existing))
+    return {name: FoundTopic(count, sizes.get(name)) for name, count in existing.items()}
+
+
+async def _max_message_bytes(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    sizes: dict[str, int] = {}
+    for response in await admin.describe_configs(resources):
+        for _, _, _, name, entries in response.resources:
+            for entry in entries:
+                if entry[0] == "max.message.bytes" and entry[1]:
+                    sizes[name] = int(entry[1])
+    return sizes

@@ -1,0 +1,399 @@
+"""The worker: joins the parts, follows the control topic, stays in the group, drains.
+
+Composition only; every rule lives in the part it belongs to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry
+
+from consumer.service.health import Health, HealthServer
+from consumer.service.preflight import check_topics, find_topics
+from consumer.settings import WorkerSettings
+from consumer.stream.batcher import Batcher
+from consumer.stream.cache import InterpretationCache
+from consumer.stream.commit_schedule import CommitSchedule
+from consumer.stream.control import follow_control
+from consumer.stream.dispatcher import Dispatcher
+from consumer.stream.executor import DeviceExecutor
+from consumer.stream.lane import Lane
+from consumer.stream.membership import Membership, MembershipLimits
+from consumer.stream.pipeline import Pipeline
+from consumer.stream.residency import ModelLoader, Residency
+from consumer.stream.roles import Role
+from consumer.stream.sink import AtLeastOnceSink, Sink, TransactionalSink
+from consumer.stream.telemetry import Telemetry
+from contracts.control import RolloutState
+from contracts.errors import FatalError, MgeoError
+from contracts.limits import DEAD_LETTER_HEADROOM_BYTES
+from contracts.logs import get_logger
+from contracts.settings import KafkaSettings, client_options
+from contracts.topics import RECORD_OVERHEAD_BYTES
+
+_log = get_logger(__name__)
+
+_REJOIN_WINDOW_S = 600.0
+_CPU_THREADS = 2
+_POLL_RECORDS = 100
+
+SinkFactory = Callable[[TopicPartition, AIOKafkaConsumer], Sink]
+
+
+class RejoinBudget:
+    """How often a worker may be thrown out before it gives up. Pure."""
+
+    def __init__(self, most: int, window_s: float) -> None:
+        self._most = most
+        self._window_s = window_s
+        self._times: deque[float] = deque()
+
+    def spend(self, now: float) -> float:
+        """One more rejoin at ``now`` (monotonic seconds).
+
+        Returns:
+            Seconds to wait before it: longer the more often it happened.
+
+        Raises:
+            FatalError: ``too_many_rejoins``.
+        """
+        while self._times and now - self._times[0] > self._window_s:
+            self._times.popleft()
+        self._times.append(now)
+        if len(self._times) > self._most:
+            raise FatalError(
+                f"left the group {len(self._times)} times in {self._window_s:.0f} s",
+                code="too_many_rejoins",
+                hint="is another worker using the same topic prefix, or the broker overloaded?",
+            )
+        return min(0.2 * 1.6 ** (len(self._times) - 1), 10.0)
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        settings: how it works.
+        kafka: how Kafka is reached.
+        role: what it reads, writes and runs.
+        load: loads, verifies and warms a model.
+        registry: where metrics are registered.
+        sink_factory: makes a lane's sink; None makes the one of ``settings.guarantee``.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        kafka: KafkaSettings,
+        role: Role,
+        *,
+        load: ModelLoader,
+        registry: CollectorRegistry | None = None,
+        sink_factory: SinkFactory | None = None,
+    ) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._role = role
+        self._registry = registry or CollectorRegistry()
+        self._telemetry = Telemetry(self._registry, token_budget=settings.token_budget)
+        metrics = self._telemetry.metrics
+        self._health = Health(
+            loop_timeout_s=30.0, on_change=lambda ok: metrics.gauge("mgeo_worker_ready").set(ok)
+        )
+        self._sink_factory = sink_factory or self._make_sink
+        self._options = client_options(kafka)
+        self._residency = Residency(load, self._on_resident)
+        self._membership: Membership | None = None
+
+    async def run(
+        self, stop: asyncio.Event, *, on_port: Callable[[int], None] | None = None
+    ) -> None:
+        """Serve until ``stop`` is set, then drain.
+
+        Args:
+            stop: ends the worker; what is in hand is finished within the drain budget.
+            on_port: told the health port.
+
+        Raises:
+            FatalError: the process must stop; starting it again is safe.
+        """
+        server = HealthServer(
+            self._settings.host, self._settings.port, self._health, self._registry
+        )
+        if on_port is not None:
+            on_port(server.port)
+        pool = ThreadPoolExecutor(_CPU_THREADS, thread_name_prefix="mgeo-cpu")
+        executor = DeviceExecutor(
+            hang_after_s=self._settings.device_hang_ms / 1e3,
+            on_hang=_end_process,
+            observer=self._telemetry,
+        )
+        try:
+            await self._serve(stop, pool, executor)
+        except* MgeoError as group:
+            # The first is the cause; the rest are its consequences.
+            raise _cause(group) from None
+        finally:
+            self._health.waiting_for("nothing: it has stopped")
+            executor.close()
+            pool.shutdown(wait=False, cancel_futures=True)
+            server.close()
+
+    async def _serve(
+        self, stop: asyncio.Event, pool: ThreadPoolExecutor, executor: DeviceExecutor
+    ) -> None:
+        async with asyncio.TaskGroup() as group:
+            background = [group.create_task(self._beat())]
+            admin = await self._preflight(stop)
+            if admin is None:
+                background[0].cancel()
+                return
+            try:
+                background.append(group.create_task(self._follow()))
+                pipeline, dispatcher = self._engine(pool, executor)
+                background.append(group.create_task(pipeline.run()))
+                background.append(group.create_task(dispatcher.run()))
+                await self._stay_in_group(stop, admin, dispatcher)
+            finally:
+                for task in background:
+                    task.cancel()
+                await admin.close()
+
+    # --- before joining -----------------------------------------------------------------------
+
+    async def _preflight(self, stop: asyncio.Event) -> AIOKafkaAdminClient | None:
+        self._health.waiting_for("the broker")
+        while not stop.is_set():
+            admin = AIOKafkaAdminClient(**self._options)
+            try:
+                await admin.start()
+                found = await find_topics(
+                    admin, [self._role.input_topic, *self._role.output_topics]
+                )
+            except (KafkaError, OSError) as error:
+                _log.warning("broker unreachable", error=type(error).__name__)
+                await admin.close()
+                await _sleep_or(stop, 1.0)
+                continue
+            check_topics(
+                found, input_topic=self._role.input_topic, least_bytes=self._largest_records()
+            )
+            return admin
+        return None
+
+    def _largest_records(self) -> dict[str, int]:
+        limits = self._settings.limits
+        result = limits.max_result_bytes + RECORD_OVERHEAD_BYTES
+        letter = limits.max_record_bytes + RECORD_OVERHEAD_BYTES + DEAD_LETTER_HEADROOM_BYTES
+        names = self._kafka.names
+        return {
+            topic: letter if topic == names.dead_letters else result
+            for topic in self._role.output_topics
+        }
+
+    async def _follow(self) -> None:
+        await follow_control(
+            self._kafka.names.control,
+            self._options,
+            self._telemetry.metrics,
+            self._residency.bring_in,
+        )
+
+    def _on_resident(self, state: RolloutState) -> None:
+        metrics = self._telemetry.metrics
+        metrics.gauge("mgeo_serving_epoch").set(state.serving.serving_epoch)
+        info = metrics.gauge("mgeo_serving_info")
+        info.clear()
+        info.labels(spec=state.serving.stable.name, role="stable").set(1)
+        if state.serving.candidate is not None:
+            info.labels(spec=state.serving.candidate.name, role="candidate").set(1)
+        self._compare_version(state)
+        if self._membership is not None:
+            self._membership.adopt(state)
+
+    def _compare_version(self, state: RolloutState) -> None:
+        wanted, serving = self._settings.version, state.serving.stable.version
+        # A hub id names no version by itself; it cannot be compared here.
+        differs = "/" not in wanted and wanted.partition("@")[0] != serving
+        self._telemetry.metrics.gauge("mgeo_version_mismatch").set(differs)
+        if differs:
+            _log.warning(
+                "MGEO_VERSION differs from the control record; the record wins",
+                wanted=wanted,
+                serving=serving,
+            )
+
+    # --- the engine -------------------------------------------------------------------------------
+
+    def _engine(
+        self, pool: ThreadPoolExecutor, executor: DeviceExecutor
+    ) -> tuple[Pipeline, Dispatcher]:
+        settings = self._settings
+        pipeline = Pipeline(
+            models=self._residency.models,
+            batcher=Batcher(token_budget=settings.token_budget, batch_size=settings.batch_size),
+            executor=executor,
+            cache=InterpretationCache(settings.cache_chars),
+            composer=self._role.composer,
+            limits=settings.limits,
+            cpu_pool=pool,
+            telemetry=self._telemetry,
+        )
+        dispatcher = Dispatcher(
+            submit=pipeline.submit,
+            dead_letter=pipeline.publish_dead_letter,
+            idle=pipeline.idle,
+            max_attempts=settings.max_attempts,
+        )
+        return pipeline, dispatcher
+
+    # --- in the group -----------------------------------------------------------------------------
+
+    async def _stay_in_group(
+        self, stop: asyncio.Event, admin: AIOKafkaAdminClient, dispatcher: Dispatcher
+    ) -> None:
+        self._health.waiting_for("a control record naming the model to serve")
+        if not await _wait_or(stop, self._residency.wait_for_epoch(0)):
+            return
+        budget = RejoinBudget(self._settings.max_rejoins, _REJOIN_WINDOW_S)
+        while not stop.is_set():
+            self._health.waiting_for("the consumer group")
+            membership = self._membership = self._join(admin, dispatcher)
+            try:
+                ending = await membership.run(stop)
+            except (KafkaError, OSError) as error:
+                _log.warning("membership ended", error=type(error).__name__)
+                ending = "lane_lost"
+            self._membership = None
+            if ending == "drained":
+                _log.info("drained")
+                return
+            await _sleep_or(stop, budget.spend(time.monotonic()))
+
+    def _join(self, admin: AIOKafkaAdminClient, dispatcher: Dispatcher) -> Membership:
+        settings = self._settings
+        consumer = AIOKafkaConsumer(
+            group_id=self._role.group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=settings.session_timeout_ms // 5,
+            # Revoked lanes finish their work inside the rebalance.
+            rebalance_timeout_ms=settings.revoke_budget_ms + settings.session_timeout_ms,
+            request_timeout_ms=settings.request_timeout_ms + settings.revoke_budget_ms,
+            max_partition_fetch_bytes=settings.limits.max_record_bytes + RECORD_OVERHEAD_BYTES,
+            **self._options,
+        )
+
+        def make_lane(partition: TopicPartition, on_lost: Callable[[Lane], None]) -> Lane:
+            return Lane(
+                partition,
+                sink=self._sink_factory(partition, consumer),
+                schedule=CommitSchedule(
+                    interval_s=settings.commit_interval_ms / 1e3,
+                    max_records=settings.commit_max_records,
+                    max_bytes=settings.limits.max_record_bytes * 4,
+                ),
+                max_in_flight=settings.max_in_flight_records,
+                max_bytes=settings.limits.max_record_bytes * 4,
+                route=self._role.route,
+                telemetry=self._telemetry,
+                on_start=dispatcher.start,
+                on_lost=on_lost,
+            )
+
+        return Membership(
+            topic=self._role.input_topic,
+            group=self._role.group,
+            consumer=consumer,
+            admin=admin,
+            make_lane=make_lane,
+            residency=self._residency,
+            limits=MembershipLimits(
+                max_addresses=settings.max_in_flight_addresses,
+                max_bytes=settings.max_in_flight_bytes,
+                poll_records=_POLL_RECORDS,
+                revoke_budget_s=settings.revoke_budget_ms / 1e3,
+                drain_budget_s=settings.drain_budget_ms / 1e3,
+            ),
+            telemetry=self._telemetry,
+        )
+
+    def _make_sink(self, partition: TopicPartition, consumer: AIOKafkaConsumer) -> Sink:
+        options = self.producer_options()
+        if self._settings.guarantee == "at_least_once":
+            return AtLeastOnceSink(partition, consumer=consumer, producer_options=options)
+        return TransactionalSink(
+            partition,
+            group=self._role.group,
+            transactional_id=self._kafka.names.transactional_id(
+                self._role.name, partition.topic, partition.partition
+            ),
+            producer_options={
+                **options,
+                "transaction_timeout_ms": self._settings.transaction_timeout_ms,
+            },
+        )
+
+    def producer_options(self) -> dict[str, Any]:
+        """Keyword arguments of every producer of a lane."""
+        return {
+            **self._options,
+            "acks": "all",
+            "linger_ms": 0,
+            "max_batch_size": 512 * 1024,
+            "max_request_size": max(self._largest_records().values()) + RECORD_OVERHEAD_BYTES,
+            "request_timeout_ms": self._settings.request_timeout_ms,
+        }
+
+    async def _beat(self) -> None:
+        while True:
+            self._health.beat()
+            serving = self._membership is not None and self._membership.joined
+            if serving and self._health.not_ready_because:
+                self._health.ready()
+                _log.info("ready")
+            await asyncio.sleep(0.1)
+
+
+async def _wait_or(stop: asyncio.Event, awaitable: Any) -> bool:
+    """Wait for either; False when ``stop`` came first."""
+    waiting = asyncio.ensure_future(awaitable)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            return False
+        waiting.result()  # raises what it raised
+        return True
+    finally:
+        waiting.cancel()
+        stopping.cancel()
+
+
+async def _sleep_or(stop: asyncio.Event, seconds: float) -> None:
+    await _wait_or(stop, asyncio.sleep(seconds))
+
+
+def _end_process(seconds: float) -> None:
+    _log.critical("device call hangs; ending the process", seconds=round(seconds, 1))
+    os._exit(75)  # EX_TEMPFAIL: nothing can interrupt the call, and nothing was half committed
+
+
+def _cause(group: BaseExceptionGroup[MgeoError]) -> MgeoError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, MgeoError)  # noqa: S101  (what the group was filtered for)
+    return error

@@ -1,0 +1,1 @@
+"""The engine: lanes, batcher, device executor, commit. Exactly once from Kafka to Kafka."""

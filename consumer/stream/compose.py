@@ -1,0 +1,126 @@
+"""From a finished record to the record that is published. Pure.
+
+Runs in a worker thread: encoding JSON is the engine's largest share of pure Python work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from consumer.parser.seams import Interpretation
+from consumer.stream.records import DeadLetter, Outgoing, Record
+from contracts.errors import PermanentError
+from contracts.events import AddressResult, Origin, ParsedBatch, ServedModel, Timing
+from contracts.fitting import fit_results
+from contracts.headers import dead_letter_headers, result_headers, traceparent_of
+from contracts.limits import Limits
+from contracts.topics import TopicNames
+
+
+def parsed_address(identifier: str, text: str, found: Interpretation) -> AddressResult:
+    """The result of an address that was parsed."""
+    return AddressResult(
+        id=identifier,
+        text=text,
+        status="ok",
+        components=found.components,
+        address=found.address,
+        inferred=found.inferred,
+        adcode=found.adcode,
+        issues=found.issues,
+        confidence=found.confidence,
+    )
+
+
+def failed_address(identifier: str, text: str | None, code: str) -> AddressResult:
+    """The result of an address that could not be parsed."""
+    return AddressResult(id=identifier, text=text, status="error", error=code)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedComposer:
+    """What the stable role publishes: ``address.parsed``, or a dead letter.
+
+    A role's composer is the only part of the engine that knows the role's topics.
+    """
+
+    names: TopicNames
+    limits: Limits
+
+    def compose(
+        self, record: Record, *, finished_at: float, wall: datetime, device: str
+    ) -> Outgoing:
+        """The record to publish; it goes to the partition of its origin.
+
+        Args:
+            record: finished, or with ``dead_letter`` set.
+            finished_at: monotonic seconds.
+            wall: the time to write into the headers.
+            device: for people.
+        """
+        if record.dead_letter is None and record.batch is not None:
+            try:
+                return self._result(record, finished_at=finished_at, wall=wall, device=device)
+            except PermanentError as error:
+                record.dead_letter = DeadLetter(error.code, "TASK_PUT", type(error).__name__)
+        return self._dead_letter(record)
+
+    def _result(
+        self, record: Record, *, finished_at: float, wall: datetime, device: str
+    ) -> Outgoing:
+        assert record.batch is not None  # noqa: S101  (the caller looked)
+        device_at = record.device_at if record.device_at is not None else finished_at
+        model = served_model(record)
+        message = ParsedBatch(
+            batch_id=record.batch.batch_id,
+            source=record.batch.source,
+            origin=record.origin,
+            model=model,
+            timing=Timing(
+                queue_ms=round(max(0.0, device_at - record.received_at) * 1e3, 3),
+                service_ms=round(max(0.0, finished_at - device_at) * 1e3, 3),
+                device=device,
+            ),
+            results=tuple(result for result in record.results if result is not None),
+        )
+        fitted, value = fit_results(message, self.limits.max_result_bytes)
+        record.results = list(fitted.results)
+        headers = result_headers(
+            record.origin, model, at=wall, traceparent=traceparent_of(record.headers)
+        )
+        return _outgoing(self.names.parsed, record.origin, record.key, value, headers)
+
+    def _dead_letter(self, record: Record) -> Outgoing:
+        letter = record.dead_letter
+        assert letter is not None  # noqa: S101  (the caller set it)
+        headers = dead_letter_headers(
+            record.origin,
+            code=letter.code,
+            stage=letter.stage,
+            error_class=letter.error_class,
+            original=record.headers,
+        )
+        # A producer refuses a record without key and value; an empty value stands for none.
+        return _outgoing(
+            self.names.dead_letters, record.origin, record.key, record.value or b"", headers
+        )
+
+
+def served_model(record: Record) -> ServedModel:
+    """The model of a record, as results name it."""
+    spec = record.route.spec
+    return ServedModel(
+        version=spec.version,
+        digest=spec.digest,
+        precision=spec.precision,
+        fingerprint=spec.fingerprint,
+        track=record.route.track,
+        serving_epoch=record.route.serving_epoch,
+    )
+
+
+def _outgoing(
+    topic: str, origin: Origin, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
+) -> Outgoing:
+    return Outgoing(topic, origin.partition, key, value, tuple(headers))

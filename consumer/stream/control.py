@@ -1,0 +1,77 @@
+"""Follows the control topic: which state is the newest good one. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from contracts.control import RolloutState, decode_state
+from contracts.errors import PermanentError
+from contracts.logs import get_logger
+from contracts.metrics import Metrics
+
+_log = get_logger(__name__)
+
+
+def supersedes(new: RolloutState, old: RolloutState | None) -> bool:
+    """True when ``new`` is to be followed after ``old``.
+
+    Within one incarnation of the topic only a higher revision counts: a late write of a
+    fenced controller never does. Another incarnation is a topic made anew.
+    """
+    return old is None or new.incarnation != old.incarnation or new.revision > old.revision
+
+
+async def follow_control(
+    topic: str,
+    client_options: Mapping[str, Any],
+    metrics: Metrics,
+    on_state: Callable[[RolloutState], Awaitable[None]],
+) -> None:
+    """Hand on every state to follow, in order, until cancelled.
+
+    Of what was written before the call only the newest good state is handed on. A record
+    that cannot be used is counted and logged; the last good state stays in force.
+    """
+    partition = TopicPartition(topic, 0)
+    current: RolloutState | None = None
+    while True:
+        consumer = AIOKafkaConsumer(
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            **client_options,
+        )
+        try:
+            await consumer.start()
+            consumer.assign([partition])
+            await consumer.seek_to_beginning(partition)
+            end = (await consumer.end_offsets([partition]))[partition]
+            pending = None
+            while True:
+                for message in (await consumer.getmany(timeout_ms=500)).get(partition, []):
+                    state = _read(message.value, metrics)
+                    if state is not None and supersedes(state, pending or current):
+                        pending = state
+                # Transaction markers occupy offsets: the position, not a record, tells.
+                if pending is not None and await consumer.position(partition) >= end:
+                    current, pending = pending, None
+                    await on_state(current)
+        except (KafkaError, OSError) as error:
+            _log.warning("control topic unreachable", error=type(error).__name__)
+            await asyncio.sleep(1.0)
+        finally:
+            await consumer.stop()
+
+
+def _read(value: bytes | None, metrics: Metrics) -> RolloutState | None:
+    try:
+        return decode_state(value)
+    except PermanentError as error:
+        metrics.counter("mgeo_control_errors").labels(code=error.code).inc()
+        _log.error("control record not usable", code=error.code)
+        return None

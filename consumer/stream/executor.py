@@ -1,0 +1,161 @@
+"""Runs device batches on the one device, in the one thread that may touch it.
+
+Memory that runs out splits the batch; a device call that hangs cannot be interrupted from
+Python, so a watchdog ends the process: the records are read again by whoever is next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from consumer.parser.seams import DeviceOutOfMemoryError, Encoder, Scores, TokenIds
+
+
+@dataclass(frozen=True, slots=True)
+class RowFault:
+    """This row has no scores; ``code`` says why."""
+
+    code: str
+
+
+RowOutcome = Scores | RowFault
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRun:
+    """What came of one batch.
+
+    Attributes:
+        rows: for each row its scores, shape (tokens, labels), or its fault.
+        started_at: monotonic seconds.
+        seconds: device time.
+        splits: how often memory ran out.
+    """
+
+    rows: tuple[RowOutcome, ...]
+    started_at: float
+    seconds: float
+    splits: int
+
+
+class DeviceObserver(Protocol):
+    """Told about the device's time. Called from the device thread."""
+
+    def device_time(self, *, busy_s: float, idle_s: float) -> None:
+        """The device was idle, then busy, for so many seconds."""
+        ...
+
+    def device_out_of_memory(self) -> None:
+        """A batch was split because memory ran out."""
+        ...
+
+
+@dataclass(slots=True)
+class _Job:
+    encoder: Encoder
+    rows: Sequence[TokenIds]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[DeviceRun]
+
+
+class DeviceExecutor:
+    """The device thread and its watchdog.
+
+    Args:
+        hang_after_s: a device call longer than this means that the device hangs.
+        on_hang: called by the watchdog, from its own thread; must end the process.
+        observer: told about busy and idle time.
+    """
+
+    def __init__(
+        self, *, hang_after_s: float, on_hang: Callable[[float], None], observer: DeviceObserver
+    ) -> None:
+        self._hang_after_s = hang_after_s
+        self._on_hang = on_hang
+        self._observer = observer
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._busy_since: float | None = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="mgeo-device", daemon=True)
+        self._watchdog = threading.Thread(target=self._watch, name="mgeo-watchdog", daemon=True)
+        self._thread.start()
+        self._watchdog.start()
+
+    async def run(self, encoder: Encoder, rows: Sequence[TokenIds]) -> DeviceRun:
+        """Run one batch; batches run in the order of the calls.
+
+        Args:
+            encoder: the model's network.
+            rows: token ids of each row, shape (tokens,).
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[DeviceRun] = loop.create_future()
+        self._jobs.put(_Job(encoder, rows, loop, future))
+        return await future
+
+    def close(self) -> None:
+        """Stop the threads once what was submitted has run. Does not wait for a hung call."""
+        self._closing.set()
+        self._jobs.put(None)
+        self._thread.join(timeout=self._hang_after_s)
+
+    def _work(self) -> None:
+        idle_since = time.monotonic()
+        while (job := self._jobs.get()) is not None:
+            started = self._busy_since = time.monotonic()
+            outcomes, splits = self._encode(job.encoder, job.rows)
+            self._busy_since = None
+            ended = time.monotonic()
+            self._observer.device_time(busy_s=ended - started, idle_s=started - idle_since)
+            idle_since = ended
+            run = DeviceRun(tuple(outcomes), started, ended - started, splits)
+            _deliver(job, run)
+
+    def _encode(self, encoder: Encoder, rows: Sequence[TokenIds]) -> tuple[list[RowOutcome], int]:
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        token_ids = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
+        for index, row in enumerate(rows):
+            token_ids[index, : len(row)] = row
+        try:
+            scores = encoder.encode(token_ids, lengths)
+        except DeviceOutOfMemoryError:
+            self._observer.device_out_of_memory()
+            code = "device_out_of_memory"
+        except Exception:  # noqa: BLE001  (whatever the network raises, its batch must not be lost)
+            code = "model_error"
+        else:
+            return [scores[index, :length] for index, length in enumerate(lengths)], 0
+        if len(rows) == 1:
+            return [RowFault(code)], 0
+        middle = len(rows) // 2
+        first, first_splits = self._encode(encoder, rows[:middle])
+        second, second_splits = self._encode(encoder, rows[middle:])
+        return first + second, first_splits + second_splits + 1
+
+    def _watch(self) -> None:
+        while not self._closing.wait(min(1.0, self._hang_after_s / 4)):
+            since = self._busy_since
+            if since is not None and time.monotonic() - since > self._hang_after_s:
+                self._on_hang(time.monotonic() - since)
+                return
+
+
+def _deliver(job: _Job, run: DeviceRun) -> None:
+    def resolve() -> None:
+        if not job.future.done():
+            job.future.set_result(run)
+
+    try:
+        job.loop.call_soon_threadsafe(resolve)
+    except RuntimeError:
+        # The loop was closed while the device computed: nobody waits for this any more, and
+        # the records were never committed.
+        return

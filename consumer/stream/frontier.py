@@ -1,0 +1,104 @@
+"""The commit frontier of one lane: which finished records may be committed. Pure.
+
+Invariants: records are taken in the order they were admitted; a record is taken only when
+it and all before it are finished; a taken record is never taken again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Entry:
+    offset: int
+    size: int
+    finished: bool = False
+
+
+class Frontier:
+    """The contiguous prefix of finished offsets.
+
+    Offsets may have holes (transaction markers, compaction): contiguous means "without an
+    unfinished admitted record in between".
+    """
+
+    def __init__(self, position: int) -> None:
+        """Start at ``position``, the first offset that is not yet committed."""
+        self._position = position
+        self._next = position
+        self._entries: deque[_Entry] = deque()
+        self._by_offset: dict[int, _Entry] = {}
+
+    @property
+    def position(self) -> int:
+        """The offset to commit: one past the last taken record."""
+        return self._position
+
+    @property
+    def next_admissible(self) -> int:
+        """The lowest offset that ``admit`` accepts: one past the highest admitted."""
+        return self._next
+
+    @property
+    def in_flight(self) -> int:
+        """Records admitted and not yet taken."""
+        return len(self._entries)
+
+    def admit(self, offset: int, size: int = 0) -> None:
+        """A record has come in.
+
+        Args:
+            offset: its offset.
+            size: its weight in bytes, for ``take``.
+
+        Raises:
+            ValueError: the offset was admitted before, or lies below the position.
+        """
+        if offset < self._next:
+            raise ValueError(f"offset {offset} is below {self._next}")
+        entry = _Entry(offset, size)
+        self._entries.append(entry)
+        self._by_offset[offset] = entry
+        self._next = offset + 1
+
+    def finish(self, offset: int) -> None:
+        """The record's outcome is known.
+
+        Raises:
+            KeyError: the record is not in flight.
+        """
+        self._by_offset[offset].finished = True
+
+    def ready(self) -> tuple[int, int]:
+        """How many records could be taken now, and their total size."""
+        count = size = 0
+        for entry in self._entries:
+            if not entry.finished:
+                break
+            count += 1
+            size += entry.size
+        return count, size
+
+    def take(self, max_records: int, max_bytes: int) -> tuple[int, ...]:
+        """Take finished records from the front, at least one if there is one.
+
+        Args:
+            max_records: at most this many.
+            max_bytes: stop before this total size is passed, but never before the first.
+
+        Returns:
+            Their offsets, ascending. ``position`` is then one past the last of them.
+        """
+        taken: list[int] = []
+        size = 0
+        while self._entries and self._entries[0].finished and len(taken) < max_records:
+            if taken and size + self._entries[0].size > max_bytes:
+                break
+            entry = self._entries.popleft()
+            del self._by_offset[entry.offset]
+            size += entry.size
+            taken.append(entry.offset)
+            self._position = entry.offset + 1
+        return tuple(taken)

@@ -1,0 +1,139 @@
+"""What the engine tells about itself: one place that knows the metric names.
+
+The engine calls methods with its own words; nothing else imports prometheus.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from consumer.stream.batcher import Batch
+from consumer.stream.records import Record
+from contracts.metrics import WORKER_METRICS, Metrics
+
+_Item = TypeVar("_Item")
+
+
+class Telemetry:
+    """The worker's metrics.
+
+    Args:
+        registry: where they are registered.
+        token_budget: what a full device batch is measured against.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, token_budget: int) -> None:
+        metrics = Metrics(WORKER_METRICS, registry)
+        self.metrics = metrics
+        self._token_budget = token_budget
+        self._busy = metrics.counter("mgeo_device_busy_seconds")
+        self._idle = metrics.counter("mgeo_device_idle_seconds")
+        self._oom = metrics.counter("mgeo_device_oom")
+        self._hits = metrics.counter("mgeo_cache_hits")
+        self._misses = metrics.counter("mgeo_cache_misses")
+        self._fill = metrics.histogram("mgeo_batch_fill_ratio")
+        self._waste = metrics.histogram("mgeo_padding_waste_ratio")
+        self._batches = metrics.counter("mgeo_device_batches")
+        self._queue = metrics.histogram("mgeo_queue_seconds")
+        self._service = metrics.histogram("mgeo_service_seconds")
+        self._in_addresses = metrics.gauge("mgeo_inflight_addresses")
+        self._in_bytes = metrics.gauge("mgeo_inflight_bytes")
+        self.addresses_in_flight = 0
+        self.bytes_in_flight = 0
+
+    # --- the device, from its own thread ---
+
+    def device_time(self, *, busy_s: float, idle_s: float) -> None:
+        """One batch: the device was idle, then busy."""
+        self._busy.inc(busy_s)
+        self._idle.inc(idle_s)
+
+    def device_out_of_memory(self) -> None:
+        """A batch was split because memory ran out."""
+        self._oom.inc()
+
+    # --- the pipeline ---
+
+    def batch(self, batch: Batch[_Item]) -> None:
+        """A device batch was formed."""
+        self._fill.observe(batch.padded_tokens / self._token_budget)
+        self._waste.observe(batch.padding_waste)
+        self._batches.labels(spec=str(batch.model)).inc()
+
+    def cache(self, *, hit: bool) -> None:
+        """A text was looked up."""
+        (self._hits if hit else self._misses).inc()
+
+    def taken_in(self, record: Record) -> None:
+        """A record was admitted; it counts as one address until it is decoded."""
+        self._add(1, record.size)
+
+    def addresses_in(self, record: Record) -> None:
+        """A record was decoded."""
+        self._add(record.addresses - 1, 0)
+
+    def let_go(self, record: Record) -> None:
+        """A record was committed or abandoned."""
+        self._add(-record.addresses, -record.size)
+
+    def _add(self, addresses: int, size: int) -> None:
+        self.addresses_in_flight += addresses
+        self.bytes_in_flight += size
+        self._in_addresses.set(self.addresses_in_flight)
+        self._in_bytes.set(self.bytes_in_flight)
+
+    def finished(self, record: Record, now: float) -> None:
+        """A record is ready to be committed."""
+        device_at = record.device_at if record.device_at is not None else now
+        self._queue.observe(max(0.0, device_at - record.received_at))
+        self._service.observe(max(0.0, now - device_at))
+
+    # --- lanes and the group ---
+
+    def committed(self, records: list[Record], seconds: float) -> None:
+        """A commit went through."""
+        metrics = self.metrics
+        metrics.counter("mgeo_transactions").labels(outcome="committed").inc()
+        metrics.histogram("mgeo_commit_seconds").observe(seconds)
+        for record in records:
+            self.let_go(record)
+            if record.dead_letter is not None:
+                metrics.counter("mgeo_dead_letters").labels(code=record.dead_letter.code).inc()
+                metrics.counter("mgeo_records").labels(outcome="dead_letter").inc()
+                continue
+            metrics.counter("mgeo_records").labels(outcome="parsed").inc()
+            failed = 0
+            for result in record.results:
+                if result is not None and result.error is not None:
+                    failed += 1
+                    metrics.counter("mgeo_address_errors").labels(code=result.error).inc()
+            spec = record.route.spec.name
+            addresses = metrics.counter("mgeo_addresses")
+            addresses.labels(status="ok", spec=spec).inc(len(record.results) - failed)
+            if failed:
+                addresses.labels(status="error", spec=spec).inc(failed)
+
+    def commit_failed(self) -> None:
+        """A commit failed or its outcome is unknown; the lane closes."""
+        self.metrics.counter("mgeo_transactions").labels(outcome="lost").inc()
+        self.metrics.counter("mgeo_fencings").inc()
+
+    def rebalanced(self, lanes: int) -> None:
+        """The group assigned partitions."""
+        self.metrics.counter("mgeo_rebalances").inc()
+        self.lanes(opening=lanes, open_=0)
+
+    def lanes(self, *, opening: int, open_: int) -> None:
+        """How many lanes are in which state."""
+        self.metrics.gauge("mgeo_lanes").labels(state="opening").set(opening)
+        self.metrics.gauge("mgeo_lanes").labels(state="open").set(open_)
+
+    def lag(self, partition: int, records: int) -> None:
+        """Input records of a partition that are not committed."""
+        self.metrics.gauge("mgeo_lag_records").labels(partition=str(partition)).set(records)
+
+    def paused(self, partitions: int) -> None:
+        """Partitions paused by backpressure."""
+        self.metrics.gauge("mgeo_paused_partitions").set(partitions)
