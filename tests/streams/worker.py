@@ -1,0 +1,111 @@
+"""A worker inside the test's own loop, on the real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from consumer.parser.seams import AddressModel
+from consumer.service.worker import SinkFactory, Worker
+from consumer.settings import WorkerSettings
+from consumer.stream.roles import stable_role
+from contracts.control import RolloutState, encode_state
+from contracts.settings import KafkaSettings, client_options
+from contracts.spec import ModelSpec
+from contracts.topics import CONTROL_KEY
+from tests.models import instant
+from tests.oracles.stream import look
+
+
+async def write_state(kafka: KafkaSettings, state: RolloutState | bytes) -> None:
+    """Put a record on the control topic."""
+    value = state if isinstance(state, bytes) else encode_state(state)
+    async with AIOKafkaProducer(**client_options(kafka)) as producer:
+        await producer.send_and_wait(kafka.names.control, value, key=CONTROL_KEY)
+
+
+class RunningWorker:
+    """A worker and the ways to look at it."""
+
+    def __init__(self, task: asyncio.Task[None], stop: asyncio.Event) -> None:
+        self.task = task
+        self.stop = stop
+        self.port = 0
+
+    async def get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient() as client:
+            return await client.get(f"http://127.0.0.1:{self.port}{path}")
+
+    async def ready(self, timeout_s: float = 30.0) -> None:
+        async with asyncio.timeout(timeout_s):
+            while not self.port or (await self.get("/readyz")).status_code != 200:
+                if self.task.done():
+                    self.task.result()
+                await asyncio.sleep(0.05)
+
+    async def metric(self, name: str) -> float:
+        total = 0.0
+        for line in (await self.get("/metrics")).text.splitlines():
+            if line.startswith((f"{name} ", f"{name}{{")):
+                total += float(line.rsplit(" ", 1)[1])
+        return total
+
+
+def settings_for_tests(**changes: object) -> WorkerSettings:
+    """Small times, so that tests do not wait."""
+    return WorkerSettings(
+        **{  # type: ignore[arg-type]  # by name
+            "port": 0,
+            "session_timeout_ms": 6_000,
+            "revoke_budget_ms": 2_000,
+            "drain_budget_ms": 5_000,
+            "version": instant.spec().version,
+            **changes,
+        }
+    )
+
+
+@asynccontextmanager
+async def running_worker(
+    kafka: KafkaSettings,
+    *,
+    load: Callable[[ModelSpec], AddressModel] | None = None,
+    sink_factory: SinkFactory | None = None,
+    **changes: object,
+) -> AsyncIterator[RunningWorker]:
+    """Run a worker; on leaving it is drained and must have ended well."""
+    settings = settings_for_tests(**changes)
+    worker = Worker(
+        settings,
+        kafka,
+        stable_role(kafka.names, settings.limits),
+        load=load or instant.InstantModel,
+        sink_factory=sink_factory,
+    )
+    stop = asyncio.Event()
+    running = RunningWorker(asyncio.create_task(asyncio.sleep(0)), stop)
+    running.task = asyncio.create_task(
+        worker.run(stop, on_port=lambda port: setattr(running, "port", port))
+    )
+    try:
+        yield running
+    finally:
+        stop.set()
+        await asyncio.wait({running.task}, timeout=30)
+    running.task.result()
+
+
+async def until_done(kafka: KafkaSettings, timeout_s: float = 60.0) -> None:
+    """Wait until the group has committed everything that is in the input topic."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        seen = await look(kafka)
+        if all(seen.committed.get(p, 0) >= end for p, end in seen.log_end.items()):
+            return
+        assert time.monotonic() < deadline, f"not done: {seen.committed} of {seen.log_end}"
+        await asyncio.sleep(0.1)
