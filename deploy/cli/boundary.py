@@ -5,6 +5,7 @@ A traceback shows only with MGEO_DEBUG=1.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -74,6 +75,9 @@ def _foreign_error(error: Exception) -> int:
             "`mgeo doctor` says more.",
         )
         return exit_codes.UNREACHABLE
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _say("Error: the disk is full.", "Free some space and run the command again.")
+        return exit_codes.FAILED
     if type(error).__name__ == "ValidationError" and _is_settings(error):
         return _setting_error(error)
     # The type alone: messages of libraries may quote their input, and input is addresses.

@@ -107,14 +107,22 @@ class LocalBroker:
             return self
         try:
             self._launch()
+        except OSError as error:
+            self._abandon()
+            if error.errno in storage.DISK_FULL_ERRNOS:
+                self._raise(failure.FULL_DISK)
+            raise
         except BaseException:
-            if self._process is not None:
-                self._process.kill()
-                self._process = None
-            if self._temporary:
-                shutil.rmtree(self.work_dir, ignore_errors=True)
+            self._abandon()
             raise
         return self
+
+    def _abandon(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+        if self._temporary:
+            shutil.rmtree(self.work_dir, ignore_errors=True)
 
     def stop(self) -> None:
         """Stop in good order, killing after the time allowed. Removes a temporary folder."""
@@ -255,7 +263,10 @@ class LocalBroker:
                 f"The broker did not answer within {timeout_s:g} s.",
                 "The machine may be overloaded: raise MGEO_BROKER_START_TIMEOUT_S.",
             )
-        return failure.explain(tail(self.output_file, 200) + self._log_since(before))
+        cause = failure.explain(tail(self.output_file, 200) + self._log_since(before))
+        if cause.code == failure.UNKNOWN and storage.is_full(self.work_dir):
+            return failure.FULL_DISK  # on a full disk the log's last lines are missing
+        return cause
 
     def _log_since(self, offset: int) -> str:
         if not self.log_file.exists() or self.log_file.stat().st_size < offset:

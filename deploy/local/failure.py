@@ -22,16 +22,15 @@ class Cause:
     hint: str
 
 
+FULL_DISK = Cause(
+    DISK_FULL,
+    "The disk is full, so the broker ended.",
+    "Free some space and run `mgeo up` again: committed records are kept.",
+)
+
 # First match wins: a full disk also shuts the log folders down, a taken port also ends the server.
 _KNOWN: tuple[tuple[str, Cause], ...] = (
-    (
-        r"No space left on device|Disk quota exceeded",
-        Cause(
-            DISK_FULL,
-            "The disk is full, so the broker ended.",
-            "Free some space and run `mgeo up` again: committed records are kept.",
-        ),
-    ),
+    (r"No space left on device|Disk quota exceeded", FULL_DISK),
     (
         r"Address already in use|Socket server failed to bind",
         Cause(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,17 +31,61 @@ def base_flags(java: Java, heap_mib: int) -> list[str]:
         "-Xlog:disable",  # the JVM's own warnings about archives are no concern of the reader
         "-Xlog:all=error:stderr",
     ]
-    if java.major >= 24:
-        # Kafka's native libraries would each print a page of warnings.
-        flags += ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
-    return flags
+    return flags + quiet_flags(java)
+
+
+def quiet_flags(java: Java) -> list[str]:
+    """Flags without which newer JVMs print a page of warnings about Kafka's native libraries.
+
+    An archive is only read under the flags that it was written under.
+    """
+    if java.major < 24:
+        return []
+    return ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
+
+
+def own_base_archive(cache_dir: Path, java: Java) -> Path | None:
+    """The archive of Java's own classes, made once (1 s), for a JVM that comes without one.
+
+    pip's JVM does, to be a smaller download. None when the JVM has its own, or cannot write one.
+    """
+    home = java.path.resolve().parent.parent
+    if any(home.glob("lib/server/classes*.jsa")):
+        return None
+    key = hashlib.sha256(f"{java.banner}\n{home}".encode()).hexdigest()[:16]
+    target = cache_dir / "cds" / f"base-{key}.jsa"
+    if target.is_file():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        scratch = Path(folder) / target.name
+        subprocess.run(  # noqa: S603 - the java that was found, and our own arguments
+            [
+                str(java.path),
+                "-XX:+UseSerialGC",
+                *quiet_flags(java),
+                "-Xshare:dump",
+                f"-XX:SharedArchiveFile={scratch}",
+            ],
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        if not scratch.is_file():
+            return None
+        scratch.replace(target)
+    return target
 
 
 @dataclass(frozen=True, slots=True)
 class ClassArchive:
-    """Where the archive for one classpath, JVM and set of flags lives."""
+    """Where the archive for one classpath, JVM and set of flags lives.
+
+    ``base`` is the archive of Java's own classes below it, where that is not the JVM's own.
+    """
 
     path: Path
+    base: Path | None = None
 
     @classmethod
     def of(
@@ -52,13 +98,15 @@ class ClassArchive:
         stamp = [f"{path}@{path.stat().st_mtime_ns}" for path in classpath]
         parts = [java.banner, str(java.path.resolve()), jar_digest, str(heap_mib), *stamp]
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-        return cls(cache_dir / "cds" / f"{key}.jsa")
+        return cls(cache_dir / "cds" / f"{key}.jsa", own_base_archive(cache_dir, java))
 
     def flags(self, scratch: Path) -> list[str]:
         """Flags that use the archive, or that write a new one to `scratch` when the JVM ends."""
         if self.path.is_file():
-            return [f"-XX:SharedArchiveFile={self.path}", "-Xshare:auto"]
-        return [f"-XX:ArchiveClassesAtExit={scratch}"]
+            layers = [str(layer) for layer in (self.base, self.path) if layer is not None]
+            return [f"-XX:SharedArchiveFile={os.pathsep.join(layers)}"]
+        below = [f"-XX:SharedArchiveFile={self.base}"] if self.base is not None else []
+        return [*below, f"-XX:ArchiveClassesAtExit={scratch}"]
 
     def adopt(self, scratch: Path) -> bool:
         """Move a freshly written archive into place; false when none was written."""

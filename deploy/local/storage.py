@@ -6,6 +6,7 @@ Never deletes a folder that holds records.
 from __future__ import annotations
 
 import base64
+import errno
 import re
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from deploy.errors import BrokerStartError, DataFolderError, DiskFullError
 
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+FULL_BELOW_MIB = 8
 META = "meta.properties"
 REQUIRED_META = ("version", "cluster.id", "node.id")
 # What a format, or a broker's very first moments, may leave behind; none of it is a record.
@@ -113,6 +116,11 @@ def require_free_disk(folder: Path, minimum_mib: int) -> None:
             f"{minimum_mib} MiB.",
             hint="Free some space, or move the broker with MGEO_CACHE_DIR=<a folder elsewhere>.",
         )
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk under a folder has practically nothing left."""
+    return shutil.disk_usage(nearest_existing(folder)).free < FULL_BELOW_MIB * 1024 * 1024
 
 
 def new_cluster_id() -> str:
