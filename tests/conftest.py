@@ -13,6 +13,7 @@ from deploy.local import LocalBroker, LocalSettings
 from tests.brokers import choice
 from tests.brokers.admin import AdminThread, TopicFactory
 from tests.brokers.choice import Broker
+from tests.brokers.program import Program
 
 # Read before any test changes the environment: downloaded jars are shared with the user, and
 # with other runs of the suite, since they are read-only and verified.
@@ -67,6 +68,17 @@ def topics(_admin: AdminThread) -> Iterator[TopicFactory]:
     factory = TopicFactory(_admin)
     yield factory
     factory.delete_all()
+
+
+@pytest.fixture
+def mgeo(tmp_path: Path, local_settings: LocalSettings) -> Iterator[Program]:
+    """The `mgeo` program in a home of its own; a broker that it started is gone after the test."""
+    home = tmp_path / "mgeo-home"
+    home.mkdir()
+    program = Program(home, local_settings.cache_dir)
+    yield program
+    if program.state_dir.exists():
+        program("down", "--wipe")
 
 
 @pytest.fixture

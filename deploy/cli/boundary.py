@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             traceback.print_exc()
         return _known_error(error)
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:  # Ctrl-C or the end of input at a question
         _say("Interrupted.")
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
@@ -48,7 +48,10 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             traceback.print_exc()
         return _foreign_error(error)
-    return result if isinstance(result, int) else exit_codes.OK
+    code = result if isinstance(result, int) else exit_codes.OK
+    if code == exit_codes.INTERRUPTED:  # typer turns Ctrl-C into this code and says nothing
+        _say("Interrupted.")
+    return code
 
 
 def _typer_error(error: typer.TyperException) -> int:

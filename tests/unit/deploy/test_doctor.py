@@ -1,0 +1,65 @@
+"""How the doctor goes on its rounds and tells a broker's age."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from contracts.errors import UsageError
+from deploy.doctor import CHECKS, Finding, Status, examine
+from deploy.doctor.broker import release
+from deploy.doctor.finding import ok
+
+HERE = "tests.unit.deploy.test_doctor"
+
+
+def healthy() -> Iterator[Finding]:
+    yield ok("healthy", "yes")
+
+
+def known() -> Iterator[Finding]:
+    yield ok("before", "yes")
+    raise UsageError("a setting is wrong", hint="mend it")
+
+
+def unforeseen() -> Iterator[Finding]:
+    raise ZeroDivisionError("at night")
+    yield
+
+
+def test_a_check_that_fails_is_a_finding_and_the_rounds_go_on() -> None:
+    findings = examine([f"{HERE}:known", f"{HERE}:unforeseen", f"{HERE}:healthy", "no.such:check"])
+    assert [(f.status, f.found) for f in findings] == [
+        (Status.BROKEN, "a setting is wrong"),
+        (Status.BROKEN, "ZeroDivisionError: at night"),
+        (Status.OK, "yes"),
+        (Status.BROKEN, "ModuleNotFoundError: No module named 'no'"),
+    ]
+    assert findings[0].hint == "mend it"
+
+
+def test_every_listed_check_exists() -> None:
+    from importlib import import_module
+
+    for check in CHECKS:
+        module, _, name = check.partition(":")
+        assert callable(getattr(import_module(module), name))
+
+
+@pytest.mark.parametrize(
+    ("fetch", "version"),
+    [
+        ((4, 18), "4.1"),
+        ((4, 17), "4.0"),
+        ((0, 17), "3.9"),
+        ((0, 16), "3.7"),
+        ((0, 13), "3.1"),
+        ((0, 11), None),
+    ],
+)
+def test_a_brokers_release_shows_in_the_fetch_versions(
+    fetch: tuple[int, int], version: str | None
+) -> None:
+    assert release({1: fetch}) == version
+    assert release({}) is None
