@@ -260,8 +260,7 @@ def test_a_broker_of_tests_dies_with_its_owner(
 ) -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from deploy.errors import BrokerStartError
-from deploy.local import LocalBroker, LocalSettings\n"
+        "from deploy.local import LocalBroker\n"
         f"broker = LocalBroker(work_dir=Path({str(tmp_path / 'b')!r})).start()\n"
         "print(broker.pid, flush=True)\ntime.sleep(60)\n"
     )
