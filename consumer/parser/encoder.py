@@ -1,0 +1,170 @@
+"""The network on one device: padded token ids in, tag scores out.
+
+fp32 on the CPU, half precision on CUDA. The only place that knows what running out of
+device memory looks like.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from consumer.parser.network import TaggingNetwork
+from consumer.parser.seams import DeviceOutOfMemoryError, Scores, TokenIds
+from contracts.errors import UsageError
+from contracts.spec import Precision
+
+_DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+_CUDA_LENGTH_STEP: Final = 8
+"""Tensor cores want multiples of 8, and fewer shapes mean fewer first times."""
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that a setting names: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UsageError: ``bad_device`` when it is no such name, ``device_not_found`` when there is
+            no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except (RuntimeError, ValueError):
+        device = None
+    if device is None or device.type not in {"cpu", "cuda"}:
+        raise UsageError(
+            f"{name[:40]!r} is not a device",
+            code="bad_device",
+            hint="write auto, cpu, cuda or cuda:N",
+        )
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise UsageError(
+                f"there is no device {name}: CUDA shows {count}",
+                code="device_not_found",
+                hint="use auto or cpu, or check the driver with nvidia-smi",
+            )
+        return torch.device("cuda", device.index or 0)
+    return device
+
+
+def choose_precision(asked: str, device: torch.device) -> Precision:
+    """The precision for a device: ``auto`` is fp16 on CUDA and fp32 on the CPU.
+
+    Raises:
+        UsageError: ``bad_precision`` for a half precision on the CPU, where it is slower and
+            less exact.
+    """
+    if asked == "auto":
+        return "fp16" if device.type == "cuda" else "fp32"
+    if asked == "fp32":
+        return "fp32"
+    if device.type == "cpu":
+        raise UsageError(
+            f"{asked} is for CUDA devices; the CPU runs fp32",
+            code="bad_precision",
+            hint="set MGEO_PRECISION=auto",
+        )
+    return "bf16" if asked == "bf16" else "fp16"
+
+
+class TorchEncoder:
+    """One network on one device (``seams.Encoder``)."""
+
+    def __init__(
+        self,
+        network: TaggingNetwork,
+        *,
+        device: torch.device,
+        precision: Precision,
+        cpu_threads: int = 0,
+    ) -> None:
+        """Move the network to its device.
+
+        Args:
+            network: in fp32, on the CPU.
+            device: see :func:`choose_device`.
+            precision: of weights and arithmetic.
+            cpu_threads: threads that torch may use on the CPU; 0 leaves its choice.
+        """
+        if cpu_threads > 0:
+            torch.set_num_threads(cpu_threads)
+        self._device = device
+        self._dtype = _DTYPES[precision]
+        self._network = network.to(device=device, dtype=self._dtype).eval()
+
+    @property
+    def device_name(self) -> str:
+        """``cpu``, or the name that the CUDA device gives itself."""
+        if self._device.type == "cuda":
+            return torch.cuda.get_device_name(self._device)
+        return "cpu"
+
+    @torch.inference_mode()
+    def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
+        """See ``seams.Encoder.encode``."""
+        width = token_ids.shape[1]
+        if self._device.type == "cuda" and width % _CUDA_LENGTH_STEP:
+            padding = _CUDA_LENGTH_STEP - width % _CUDA_LENGTH_STEP
+            if width + padding <= len(self._network.positions):
+                token_ids = np.pad(token_ids, ((0, 0), (0, padding)))
+        try:
+            ids = torch.from_numpy(np.ascontiguousarray(token_ids)).to(self._device)
+            scores = self._network(ids, self._mask(lengths, token_ids.shape[1]))
+            return np.asarray(scores[:, :width].float().cpu().numpy(), dtype=np.float32)
+        except MemoryError as error:
+            raise self._out_of_memory(token_ids) from error
+        except RuntimeError as error:
+            if _is_out_of_memory(error):
+                raise self._out_of_memory(token_ids) from error
+            raise
+
+    def _mask(self, lengths: NDArray[np.int64], width: int) -> Tensor | None:
+        if int(lengths.min()) == width:
+            return None
+        real = torch.from_numpy(np.arange(width) < np.asarray(lengths)[:, None])
+        mask = torch.zeros(real.shape, dtype=self._dtype)
+        mask.masked_fill_(~real, torch.finfo(self._dtype).min)
+        return mask[:, None, None, :].to(self._device)
+
+    def _out_of_memory(self, token_ids: TokenIds) -> DeviceOutOfMemoryError:
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        rows, width = token_ids.shape
+        return DeviceOutOfMemoryError(f"no memory on the device for {rows} rows of {width} tokens")
+
+    def warm_up(self, token_budget: int, sequence_length: int) -> None:
+        """Run the grid of shapes once: every length bucket, a full batch and a single row.
+
+        On CUDA that is every multiple of 8 up to ``sequence_length``. The CPU has no first
+        time per shape, so a few small shapes are enough there.
+        """
+        longest = min(sequence_length, len(self._network.positions))
+        if self._device.type == "cuda":
+            lengths = list(range(_CUDA_LENGTH_STEP, longest + 1, _CUDA_LENGTH_STEP)) or [longest]
+            rows = [[max(1, token_budget // length), 1] for length in lengths]
+        else:
+            lengths = sorted({min(length, longest) for length in (16, 32, 64)})
+            rows = [[max(1, min(token_budget, 512) // length), 1] for length in lengths]
+        for length, counts in zip(lengths, rows, strict=True):
+            for count in counts:
+                real = np.full(count, length, dtype=np.int64)
+                self.encode(np.ones((count, length), dtype=np.int64), real)
+                if length > 1:
+                    # Padded batches take another kernel than full ones.
+                    real[0] -= 1
+                    self.encode(np.ones((count, length), dtype=np.int64), real)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return "can't allocate memory" in text or "not enough memory" in text or "alloc_failed" in text
