@@ -1,0 +1,64 @@
+"""Codes of the local stack and its topics."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.codes.spec import CodeSpec
+
+CODES: Final = (
+    CodeSpec(
+        "deploy_failed",
+        ("usage",),
+        "The local stack could not do it; no closer code was given.",
+        "Read the message and its details.",
+    ),
+    CodeSpec(
+        "java_missing",
+        ("usage",),
+        "No Java that can run the broker was found.",
+        "Install the extra local, or Java 17 or later.",
+    ),
+    CodeSpec(
+        "jars_unavailable",
+        ("usage",),
+        "The broker’s jars could not be downloaded.",
+        "Check the network, or name a mirror with MGEO_MAVEN_REPOSITORY.",
+    ),
+    CodeSpec(
+        "jars_untrusted",
+        ("usage",),
+        "A jar is missing or does not match its pinned digest. It is not run.",
+        "Remove the jar cache and try again; if it stays, mistrust the mirror.",
+    ),
+    CodeSpec(
+        "disk_full",
+        ("usage",),
+        "There is too little free disk for a broker.",
+        "Make room, or put MGEO_STATE_DIR elsewhere.",
+    ),
+    CodeSpec(
+        "data_folder_unusable",
+        ("usage",),
+        "The broker’s data folder is half written or belongs to something else.",
+        "mgeo down --wipe removes it, or choose another with MGEO_STATE_DIR.",
+    ),
+    CodeSpec(
+        "broker_start_failed",
+        ("usage",),
+        "The broker ended, or did not answer in time, while starting.",
+        "The message shows the end of its log.",
+    ),
+    CodeSpec(
+        "docker_unavailable",
+        ("usage",),
+        "The docker command is missing or its daemon does not answer.",
+        "Start it, or leave out --broker docker.",
+    ),
+    CodeSpec(
+        "topics_differ",
+        ("usage",),
+        "Topics exist that are not as the system needs them.",
+        "mgeo topics check says which setting to change and how.",
+    ),
+)

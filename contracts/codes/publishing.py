@@ -1,0 +1,148 @@
+"""Codes of publishing files and of reading results."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.codes.spec import CodeSpec
+
+CODES: Final = (
+    CodeSpec(
+        "no_topic",
+        ("usage",),
+        "The topic does not exist.",
+        "mgeo topics create, or check MGEO_TOPIC_PREFIX.",
+    ),
+    CodeSpec(
+        "no_partition",
+        ("usage",),
+        "The topic has no such partition.",
+        "Name partitions that mgeo topics check shows.",
+    ),
+    CodeSpec(
+        "authentication_failed",
+        ("usage",),
+        "Kafka refused user name or password.",
+        "Check MGEO_KAFKA_SASL_USERNAME and MGEO_KAFKA_SASL_PASSWORD.",
+    ),
+    CodeSpec(
+        "not_authorized",
+        ("usage",),
+        "This user may not do that in Kafka.",
+        "Ask for the missing right on the topic, group or transactional id.",
+    ),
+    CodeSpec(
+        "kafka_transient",
+        ("transient",),
+        "Kafka gave an answer that passes by itself.",
+        "Wait; if it stays, look at the brokers’ logs.",
+    ),
+    CodeSpec(
+        "kafka_error",
+        ("fatal",),
+        "Kafka gave an answer that trying again does not mend.",
+        "The message names Kafka’s error; look at the brokers’ logs.",
+    ),
+    CodeSpec(
+        "bad_start",
+        ("usage",),
+        "More than one place to begin reading was given.",
+        "Give a group, a start or a time, one of them.",
+    ),
+    CodeSpec(
+        "bad_since",
+        ("usage",),
+        "The time has no time zone.",
+        "Give one, like 2026-01-02T12:00:00+08:00.",
+    ),
+    CodeSpec(
+        "no_file",
+        ("usage",),
+        "The file cannot be read.",
+        "Check its path and rights.",
+    ),
+    CodeSpec(
+        "not_open",
+        ("usage",),
+        "The rows were asked for before the file was opened.",
+        "Use the source inside its with block.",
+    ),
+    CodeSpec(
+        "read_once",
+        ("usage",),
+        "Standard input was to be read twice.",
+        "Write it to a file first.",
+    ),
+    CodeSpec(
+        "empty_file",
+        ("usage",),
+        "The file has no rows or no columns.",
+        "Check that it is the right file.",
+    ),
+    CodeSpec(
+        "unknown_format",
+        ("usage",),
+        "The file’s name does not say its format.",
+        "Say it with --format.",
+    ),
+    CodeSpec(
+        "unknown_encoding",
+        ("usage",),
+        "There is no encoding of that name, or it could not be detected.",
+        "Say it with --encoding, for example utf-8 or gb18030.",
+    ),
+    CodeSpec(
+        "bad_header",
+        ("usage",),
+        "The first line of the file cannot be read.",
+        "Say how it is written with --encoding and --delimiter.",
+    ),
+    CodeSpec(
+        "ambiguous_column",
+        ("usage",),
+        "It is not clear which column holds the address.",
+        "Say it with --text-column.",
+    ),
+    CodeSpec(
+        "no_column",
+        ("usage",),
+        "The file has no such column.",
+        "Use one of the columns that the message lists.",
+    ),
+    CodeSpec(
+        "no_records",
+        ("usage",),
+        "No line of the file is a JSON object with a key.",
+        "Write one object with at least one key on each line.",
+    ),
+    CodeSpec(
+        "broken_quotes",
+        ("row",),
+        "The line's quotation marks do not pair up.",
+        "Mend the line; in CSV a quotation mark inside a value is written twice.",
+    ),
+    CodeSpec(
+        "too_many_columns",
+        ("row",),
+        "The line has more values than the file has columns.",
+        "Quote values that contain the delimiter, or name it with --delimiter.",
+    ),
+    CodeSpec(
+        "no_sheet",
+        ("usage",),
+        "The workbook has no such sheet.",
+        "Use one of the sheets that the message lists.",
+    ),
+    CodeSpec(
+        "not_xlsx",
+        ("usage",),
+        "The file is not an xlsx workbook.",
+        "Save it as xlsx; the older xls is not read.",
+    ),
+    CodeSpec(
+        "not_parquet",
+        ("usage",),
+        "The file is not a Parquet file.",
+        "Check its format, or say it with --format.",
+    ),
+)
