@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING
 
-import structlog
+if TYPE_CHECKING:  # it brings rich along, which a short command need not pay for
+    import structlog
 
 
 def configure_logs(*, json_lines: bool | None = None, level: int = logging.INFO) -> None:
@@ -18,6 +20,8 @@ def configure_logs(*, json_lines: bool | None = None, level: int = logging.INFO)
     aiokafka logs keys and values at DEBUG, so its logger stays above that whatever ``level``
     is: addresses are personal data.
     """
+    import structlog
+
     pretty = sys.stderr.isatty() if json_lines is None else not json_lines
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -50,5 +54,7 @@ def configure_logs(*, json_lines: bool | None = None, level: int = logging.INFO)
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger for ``name``; events are short phrases, details are key-value pairs."""
+    import structlog
+
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger

@@ -145,4 +145,22 @@ CODES: Final = (
         "The file is not a Parquet file.",
         "Check its format, or say it with --format.",
     ),
+    CodeSpec(
+        "cannot_write",
+        ("usage",),
+        "The output file cannot be written.",
+        "Check its folder, rights and free space.",
+    ),
+    CodeSpec(
+        "cell_too_long",
+        ("usage",),
+        "A cell is longer than Excel holds.",
+        "Write csv, jsonl or parquet instead.",
+    ),
+    CodeSpec(
+        "too_many_rows",
+        ("usage",),
+        "There are more rows than an Excel sheet holds.",
+        "Write csv, jsonl or parquet instead.",
+    ),
 )

@@ -91,4 +91,34 @@ CODES: Final = (
         "An argument or setting is wrong; no closer code was given.",
         "Read the message, which says what is expected.",
     ),
+    CodeSpec(
+        "topic_missing",
+        ("fatal",),
+        "A topic that the worker needs does not exist.",
+        "mgeo topics create.",
+    ),
+    CodeSpec(
+        "too_few_partitions",
+        ("fatal",),
+        "An output topic has fewer partitions than the input, whose numbers results keep.",
+        "Add partitions to the output topic.",
+    ),
+    CodeSpec(
+        "topic_too_small",
+        ("fatal",),
+        "An output topic takes smaller records than a worker may write.",
+        "Raise its max.message.bytes; mgeo topics check says to what.",
+    ),
+    CodeSpec(
+        "too_many_rejoins",
+        ("fatal",),
+        "The worker had to leave and rejoin its group too often.",
+        "Look for a second system with the same topic prefix, or an overloaded broker.",
+    ),
+    CodeSpec(
+        "port_in_use",
+        ("usage",),
+        "The port cannot be listened on.",
+        "Choose another with --port; 0 takes any free one.",
+    ),
 )
