@@ -13,9 +13,14 @@ from consumer.stream.records import DeadLetter, Outgoing, Record
 from contracts.errors import PermanentError
 from contracts.events import AddressResult, Origin, ParsedBatch, ServedModel, Timing
 from contracts.fitting import fit_results
-from contracts.headers import dead_letter_headers, result_headers, traceparent_of
+from contracts.headers import (
+    dead_letter_headers,
+    header_bytes,
+    result_headers,
+    traceparent_of,
+)
 from contracts.limits import Limits
-from contracts.topics import TopicNames
+from contracts.topics import TopicNames, result_value_bytes
 
 
 def parsed_address(identifier: str, text: str, found: Interpretation) -> AddressResult:
@@ -84,11 +89,16 @@ class ParsedComposer:
             ),
             results=tuple(result for result in record.results if result is not None),
         )
-        fitted, value = fit_results(message, self.limits.max_result_bytes)
-        record.results = list(fitted.results)
         headers = result_headers(
             record.origin, model, at=wall, traceparent=traceparent_of(record.headers)
         )
+        room = result_value_bytes(
+            self.limits,
+            key_bytes=len(record.key or b""),
+            header_bytes=sum(header_bytes(*one) for one in headers),
+        )
+        fitted, value = fit_results(message, room)
+        record.results = list(fitted.results)
         return _outgoing(self.names.parsed, record.origin, record.key, value, headers)
 
     def _dead_letter(self, record: Record) -> Outgoing:
