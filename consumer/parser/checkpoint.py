@@ -18,11 +18,8 @@ from torch import Tensor
 
 from consumer.parser.labels import read_json_object, read_labels
 from consumer.parser.network import supports
+from consumer.store.kinds import refuse_by_configuration, refuse_by_weights
 from contracts.errors import UsageError
-
-_TASKS: Final = frozenset(
-    {"token-classification", "named-entity-recognition", "part-of-speech", "word-segmentation"}
-)
 
 _SHAPE_KEYS: Final = (
     "vocab_size",
@@ -78,24 +75,15 @@ def read_checkpoint(directory: Path) -> Checkpoint:
     """
     if not directory.is_dir():
         raise UsageError(f"there is no model directory {directory}", code="model_not_found")
-    _check_task(directory)
+    refuse_by_configuration(
+        read_json_object(directory / "configuration.json"),
+        read_json_object(directory / "config.json"),
+    )
     architecture = read_architecture(directory)
     labels = read_labels(directory)
     return Checkpoint(
         architecture, labels, _select(read_weights(directory), architecture, len(labels))
     )
-
-
-def _check_task(directory: Path) -> None:
-    configuration = read_json_object(directory / "configuration.json") or {}
-    task = configuration.get("task")
-    if task is not None and task not in _TASKS:
-        raise UsageError(
-            f"this model is for {str(task)[:60]!r}, not for token classification",
-            code="wrong_model_kind",
-            hint="only MGeo's element tagging models parse addresses; similarity, alignment "
-            "and ranking models are other heads",
-        )
 
 
 def read_architecture(directory: Path) -> Architecture:
@@ -223,13 +211,8 @@ def _select(
         beyond = layer is not None and int(layer[1]) >= architecture.layers
         if not beyond and not _UNUSED.match(name):
             weights[name] = tensor.to(torch.float32) if tensor.is_floating_point() else tensor
-    head = weights.get("classifier.weight")
-    if head is None:
-        raise UsageError(
-            "the weights have no token classifier (classifier.weight): this is a backbone, or "
-            "a model for another task",
-            code="wrong_model_kind",
-        )
+    refuse_by_weights({name: tuple(tensor.shape) for name, tensor in weights.items()})
+    head = weights["classifier.weight"]
     if head.shape[0] != labels:
         raise UsageError(
             f"the classifier has {head.shape[0]} rows and the label map {labels}",

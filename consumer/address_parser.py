@@ -1,0 +1,239 @@
+"""Parsing addresses in this process, without Kafka: ``AddressParser``.
+
+Owns the road from a list of texts to results in its order. One bad address is an error
+result; it never raises and never costs the others anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final, overload
+
+import numpy as np
+
+from consumer.parser.seams import (
+    AddressModel,
+    DeviceOutOfMemoryError,
+    Interpretation,
+    PreparedAddress,
+    Scores,
+    Window,
+)
+from consumer.settings import ParserSettings
+from contracts.decode import text_fault
+from contracts.events import AddressResult
+from contracts.spec import ModelSpec
+
+_CHUNK: Final = 4096
+"""Addresses in work at a time: enough to sort by length, and memory stays flat."""
+
+_UNNAMED_VERSION: Final = "local-directory-19700101"
+
+
+class AddressParser:
+    """Parses Chinese addresses with one model. Use it from one thread at a time.
+
+    >>> parser = AddressParser.load()
+    >>> parser.parse("北京市海淀区中关村大街1号").address["district"]
+    '海淀区'
+    """
+
+    def __init__(self, model: AddressModel, settings: ParserSettings) -> None:
+        """Wrap a loaded model; :meth:`load` is the usual way."""
+        self._model = model
+        self.settings = settings
+
+    @classmethod
+    def load(
+        cls, version: str | None = None, *, settings: ParserSettings | None = None
+    ) -> AddressParser:
+        """Load a model from the store.
+
+        Args:
+            version: ``VERSION[@precision]`` or the hub id of a model that was added; default:
+                ``MGEO_VERSION``, or else the starter model of the package.
+            settings: default: from the environment (``MGEO_DEVICE`` …).
+
+        Raises:
+            UsageError: ``unknown_version`` and the other codes of ``opening.open_model``.
+            FatalError: ``model_digest_mismatch``: the stored files are not what was added.
+        """
+        from consumer.parser.opening import open_model
+
+        settings = settings or ParserSettings()
+        return cls(open_model(version, settings), settings)
+
+    @classmethod
+    def from_directory(
+        cls,
+        directory: Path | str,
+        *,
+        version: str = _UNNAMED_VERSION,
+        settings: ParserSettings | None = None,
+    ) -> AddressParser:
+        """Load a model directory that is in no store, for trying it out.
+
+        Raises:
+            UsageError: the codes of ``model.load_model``.
+        """
+        import hashlib
+
+        from consumer.parser.model import load_model
+
+        settings = settings or ParserSettings()
+        directory = Path(directory)
+        digest = hashlib.sha256()
+        for name in ("model.safetensors", "pytorch_model.bin"):
+            if (directory / name).is_file():
+                with (directory / name).open("rb") as weights:
+                    digest = hashlib.file_digest(weights, "sha256")
+                break
+        model = load_model(
+            directory, version=version, digest=f"sha256:{digest.hexdigest()}", settings=settings
+        )
+        return cls(model, settings)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Which model this is."""
+        return self._model.spec
+
+    @property
+    def device(self) -> str:
+        """What it runs on, for people."""
+        return self._model.encoder.device_name
+
+    # A str is a sequence of str too; the first overload is the one that type checkers take.
+    @overload
+    def parse(self, addresses: str) -> AddressResult: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def parse(self, addresses: Sequence[str]) -> list[AddressResult]: ...
+
+    def parse(self, addresses: str | Sequence[str]) -> AddressResult | list[AddressResult]:
+        """Parse one address or many.
+
+        Many at once are far faster than one by one. Results come in the order of the
+        addresses, with ids ``#0``, ``#1`` …; an address that cannot be parsed has
+        ``status="error"`` and the code ``bad_text`` (not text), ``empty_text``,
+        ``text_too_long``, ``result_too_large``, ``model_error`` or ``device_out_of_memory``.
+        """
+        if isinstance(addresses, str):
+            return next(self.stream([addresses]))
+        return list(self.stream(addresses))
+
+    def stream(self, addresses: Iterable[str]) -> Iterator[AddressResult]:
+        """Parse without end: results as they come, in order, with flat memory."""
+        source = iter(addresses)
+        position = 0
+        while chunk := list(islice(source, _CHUNK)):
+            yield from self._parse_chunk(chunk, position)
+            position += len(chunk)
+
+    def _parse_chunk(self, texts: Sequence[object], position: int) -> list[AddressResult]:
+        faults = [self._fault(text) for text in texts]
+        # The same text twice is parsed once.
+        distinct = list(
+            dict.fromkeys(
+                text
+                for text, fault in zip(texts, faults, strict=True)
+                if fault is None and isinstance(text, str)
+            )
+        )
+        found = dict(zip(distinct, self._parse_distinct(distinct), strict=True))
+        results = []
+        for index, (text, fault) in enumerate(zip(texts, faults, strict=True), position):
+            shown = text if isinstance(text, str) and fault != "bad_text" else None
+            outcome = fault if fault is not None or shown is None else found[shown]
+            if isinstance(outcome, Interpretation):
+                results.append(
+                    AddressResult(
+                        id=f"#{index}",
+                        text=shown,
+                        status="ok",
+                        components=outcome.components,
+                        address=outcome.address,
+                        inferred=outcome.inferred,
+                        adcode=outcome.adcode,
+                        issues=outcome.issues,
+                        confidence=outcome.confidence,
+                    )
+                )
+            else:
+                results.append(
+                    AddressResult(id=f"#{index}", text=shown, status="error", error=outcome)
+                )
+        return results
+
+    def _fault(self, text: object) -> str | None:
+        if not isinstance(text, str):
+            return "bad_text"
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair: no text that JSON can carry
+            return "bad_text"
+        return text_fault(text, self.settings.limits)
+
+    def _parse_distinct(self, texts: Sequence[str]) -> list[Interpretation | str]:
+        prepared = self._model.prepare(texts)
+        rows = [
+            (window, index, part)
+            for index, address in enumerate(prepared)
+            for part, window in enumerate(address.windows)
+        ]
+        rows.sort(key=lambda row: row[0].length)
+        scores: list[list[Scores | str]] = [[""] * len(a.windows) for a in prepared]
+        for batch in self._batches(rows):
+            outcomes = self._encode([window for window, _, _ in batch])
+            for (_, index, part), outcome in zip(batch, outcomes, strict=True):
+                scores[index][part] = outcome
+        return self._interpret(prepared, scores)
+
+    def _batches(
+        self, rows: Sequence[tuple[Window, int, int]]
+    ) -> Iterator[Sequence[tuple[Window, int, int]]]:
+        """Rows, shortest first, cut so that each batch keeps budget and batch size."""
+        start = 0
+        for end in range(1, len(rows) + 1):
+            full = end == len(rows)
+            if not full:
+                cost = rows[end][0].length * (end + 1 - start)
+                full = cost > self.settings.token_budget or end - start >= self.settings.batch_size
+            if full:
+                yield rows[start:end]
+                start = end
+
+    def _encode(self, windows: Sequence[Window]) -> list[Scores | str]:
+        lengths = np.array([window.length for window in windows], dtype=np.int64)
+        ids = np.zeros((len(windows), int(lengths.max())), dtype=np.int64)
+        for row, window in enumerate(windows):
+            ids[row, : window.length] = window.token_ids
+        try:
+            scores = self._model.encoder.encode(ids, lengths)
+        except DeviceOutOfMemoryError as error:
+            if len(windows) == 1:
+                return [error.code]
+            middle = len(windows) // 2
+            return self._encode(windows[:middle]) + self._encode(windows[middle:])
+        return [scores[row, :length] for row, length in enumerate(lengths)]
+
+    def _interpret(
+        self, prepared: Sequence[PreparedAddress], scores: Sequence[Sequence[Scores | str]]
+    ) -> list[Interpretation | str]:
+        outcomes: list[Interpretation | str] = []
+        complete: list[tuple[int, PreparedAddress, list[Scores]]] = []
+        for index, (address, parts) in enumerate(zip(prepared, scores, strict=True)):
+            codes = [part for part in parts if isinstance(part, str)]
+            arrays = [part for part in parts if not isinstance(part, str)]
+            finite = all(np.isfinite(part).all() for part in arrays)
+            outcomes.append(codes[0] if codes else "model_error")
+            if not codes and finite:
+                complete.append((index, address, arrays))
+        found = self._model.interpret([a for _, a, _ in complete], [s for _, _, s in complete])
+        limit = self.settings.limits.max_components
+        for (index, _, _), interpretation in zip(complete, found, strict=True):
+            too_many = len(interpretation.components) > limit
+            outcomes[index] = "result_too_large" if too_many else interpretation
+        return outcomes
