@@ -61,4 +61,16 @@ CODES: Final = (
         "Topics exist that are not as the system needs them.",
         "mgeo topics check says which setting to change and how.",
     ),
+    CodeSpec(
+        "worker_failed",
+        ("fatal",),
+        "The worker of the demo ended too early.",
+        "The message shows the end of its log.",
+    ),
+    CodeSpec(
+        "demo_timeout",
+        ("fatal",),
+        "Not all addresses of the demo came back in time.",
+        "Give the machine less other work; look at the worker’s log.",
+    ),
 )

@@ -163,4 +163,52 @@ CODES: Final = (
         "There are more rows than an Excel sheet holds.",
         "Write csv, jsonl or parquet instead.",
     ),
+    CodeSpec(
+        "file_changed",
+        ("usage",),
+        "The file changed since it was published.",
+        "Publish the file as it is now with --again.",
+    ),
+    CodeSpec(
+        "options_changed",
+        ("usage",),
+        "The interrupted run had other options, by which its batches were cut.",
+        "Resume with the options of the first run.",
+    ),
+    CodeSpec(
+        "interrupted_run",
+        ("usage",),
+        "An earlier run of this file was interrupted.",
+        "--resume goes on with it; --again sends the whole file anew.",
+    ),
+    CodeSpec(
+        "malformed_line",
+        ("usage",),
+        "A line of the file is malformed, and --strict was asked for. Nothing was published.",
+        "Mend the line, or leave out --strict: such lines then go to a rejects file.",
+    ),
+    CodeSpec(
+        "resume_expired",
+        ("usage",),
+        "The topic no longer holds what the interrupted run had sent.",
+        "--again sends the whole file anew.",
+    ),
+    CodeSpec(
+        "another_topic",
+        ("usage",),
+        "The topic was made anew since the interrupted run.",
+        "--again sends the whole file anew.",
+    ),
+    CodeSpec(
+        "bad_journal",
+        ("usage",),
+        "The memory of the interrupted run cannot be read.",
+        "--again sends the whole file anew.",
+    ),
+    CodeSpec(
+        "already_publishing",
+        ("usage",),
+        "Another process is publishing this file.",
+        "Wait for it, or stop it and use --resume.",
+    ),
 )

@@ -121,4 +121,10 @@ CODES: Final = (
         "The port cannot be listened on.",
         "Choose another with --port; 0 takes any free one.",
     ),
+    CodeSpec(
+        "bad_role",
+        ("usage",),
+        "It is not a role of a worker.",
+        "Use one that mgeo worker --help names.",
+    ),
 )
