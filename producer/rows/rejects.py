@@ -1,0 +1,51 @@
+"""The file of lines that could not be read: number, reason and the line itself."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from producer.rows.model import BadLine
+
+HEADER = ("line", "code", "raw")
+
+
+class RejectsFile:
+    """A CSV file that comes into being with the first reject. Holds address text: it lies
+    where the person asked for it, and nothing of it is printed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, bad: BadLine) -> None:
+        """Write down one line."""
+        if self._file is None:
+            self._file = self.path.open("w", encoding="utf-8-sig", newline="")
+            self._writer = csv.writer(self._file)
+            self._writer.writerow(HEADER)
+        self._writer.writerow((bad.line, bad.code, bad.raw))
+        self.count += 1
+
+
+def rejects_path(source: Path | None) -> Path:
+    """Where rejects go when nobody said: beside the input, ``stdin.rejects.csv`` for a pipe."""
+    if source is None:
+        return Path("stdin.rejects.csv")
+    return source.with_name(f"{source.name}.rejects.csv")
