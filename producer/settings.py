@@ -36,6 +36,10 @@ class ProducerSettings(MgeoSettings):
     )
     """Where ``publish`` remembers runs that may have to be resumed."""
 
+    publish_checkpoint_ms: int = Field(default=1000, ge=0)
+    """How often a run writes its journal, in milliseconds: the rest of the log since then is
+    what ``--resume`` has to read back."""
+
     resume_settle_ms: int = Field(default=3000, ge=0)
     """How long after an interrupted run's last sign of life ``--resume`` starts to look at
     the log: a request that was on its way when the process died can still arrive."""

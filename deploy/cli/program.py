@@ -15,6 +15,7 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.broker",
     "deploy.cli.doctor",
     "deploy.cli.topics",
+    "deploy.cli.publish",
 )
 
 

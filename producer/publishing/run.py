@@ -22,8 +22,6 @@ from producer.rows import AddressFile, BadLine
 from producer.settings import ProducerSettings
 from producer.topic_log import Offsets, TopicLog
 
-CHECKPOINT_SECONDS = 1.0
-
 
 @dataclass(slots=True)
 class Counts:
@@ -148,6 +146,7 @@ class FilePublication:
         """Send every batch that is not in the log yet; returns when all are confirmed."""
         run_id = self.journal.run_id
         began = checkpointed = time.monotonic()
+        every = self._settings.publish_checkpoint_ms / 1000
         sent = 0
         on_their_way: set[asyncio.Task[None]] = set()
         failures: list[BaseException] = []
@@ -187,7 +186,7 @@ class FilePublication:
                 on_their_way.add(task)
                 task.add_done_callback(on_their_way.discard)
                 sent += len(item.record.positions)
-                if time.monotonic() - checkpointed >= CHECKPOINT_SECONDS:
+                if time.monotonic() - checkpointed >= every:
                     self._checkpoint()
                     checkpointed = time.monotonic()
                 if self._rate is not None:
@@ -249,11 +248,10 @@ class FilePublication:
 
     async def _settle(self, earlier: Journal) -> None:
         # A request that the killed process had handed to the network can arrive after it.
-        quiet_from = earlier.written_at + timedelta(
-            seconds=CHECKPOINT_SECONDS, milliseconds=self._settings.resume_settle_ms
-        )
-        wait = (quiet_from - datetime.now(UTC)).total_seconds()
-        await asyncio.sleep(min(max(0.0, wait), self._settings.resume_settle_ms / 1000 + 1))
+        settings = self._settings
+        quiet = timedelta(milliseconds=settings.publish_checkpoint_ms + settings.resume_settle_ms)
+        wait = min(quiet, max(timedelta(0), earlier.written_at + quiet - datetime.now(UTC)))
+        await asyncio.sleep(wait.total_seconds())
 
     async def _new_run(self) -> Journal:
         names = self._kafka.names
