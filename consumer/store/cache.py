@@ -63,7 +63,7 @@ class ModelCache:
             TransientError: ``model_store_unreachable``.
         """
         final = self.directory_of(manifest)
-        try:
+        with self._usable():
             self.root.mkdir(parents=True, exist_ok=True)
             with self._alone(final.name):
                 if final.is_dir():
@@ -72,17 +72,44 @@ class ModelCache:
                     self._discard(final)
                 self._sweep()
                 self._fill(final, manifest, files, progress)
+        return final
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """An empty directory that is gone afterwards; after a kill, a day later.
+
+        Raises:
+            FatalError: ``model_cache_full``, ``model_cache_unusable``.
+        """
+        with self._usable():
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            partial = self._new_partial()
+        try:
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def _new_partial(self) -> Path:
+        partial = self.root / f".partial-{uuid.uuid4().hex}"
+        partial.mkdir()
+        return partial
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise FatalError(
                 f"the model cache {self.root} cannot be written: {error.strerror}",
-                code="model_cache_full" if error.errno == errno.ENOSPC else "model_cache_unusable",
+                code=(
+                    "model_cache_full" if error.errno == errno.ENOSPC else "model_cache_unusable"
+                ),
                 hint="make room or set MGEO_MODEL_CACHE to a directory that can be written",
             ) from error
-        return final
 
     def _fill(self, final: Path, manifest: Manifest, files: StoreFiles, progress: Progress) -> None:
-        partial = self.root / f".partial-{uuid.uuid4().hex}"
-        partial.mkdir()
+        partial = self._new_partial()
         try:
             for file in manifest.files:
                 problem = _bring(file, files, partial / file.name, progress)

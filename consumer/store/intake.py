@@ -97,9 +97,10 @@ def _copy(root: Path, name: str, target: Path, limit_bytes: int, progress: Progr
         raise UsageError(
             f"{name} cannot be read: {reason}", code="unsafe_model_directory"
         ) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UsageError(f"{name} is not a plain file", code="unsafe_model_directory")
     with os.fdopen(descriptor, "rb") as opened, target.open("xb") as out:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UsageError(f"{name} is not a plain file", code="unsafe_model_directory")
         _, size = copy_and_hash(opened, out, limit_bytes=limit_bytes, progress=progress)
     if size > limit_bytes:
         raise UsageError(

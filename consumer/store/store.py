@@ -6,6 +6,7 @@ that can be seen is whole; whoever opens it checks every byte. Never imports tor
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -244,6 +245,14 @@ class ModelStore:
             code="version_taken",
             hint="a version is one content for ever; choose a new one, such as a later date",
         )
+
+    def workspace(self) -> AbstractContextManager[Path]:
+        """An empty directory of this machine, gone afterwards.
+
+        Raises:
+            FatalError: ``model_cache_full``, ``model_cache_unusable``.
+        """
+        return self._cache.workspace()
 
     def remove(self, version: str) -> int:
         """Take a version away, then every blob that no other version needs.
