@@ -6,6 +6,8 @@ changes or removes a topic that exists.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -23,6 +25,7 @@ from contracts.topics import TopicNames, TopicSpec, standard_topics
 from deploy.errors import DeployError
 
 DEFAULT_PARTITIONS = 6
+SERVED_WITHIN_S = 30
 MAX_REPLICATION = 3
 """What `None` replication means on a cluster: three copies survive one broker's loss."""
 
@@ -231,7 +234,22 @@ class TopicAdmin:
                     hint="With fewer brokers than copies, lower --replication-factor.",
                 )
             created.append(name)
+        await self._wait_until_served([spec.name for spec in specs])
         return tuple(created)
+
+    async def _wait_until_served(self, names: Sequence[str]) -> None:
+        """Wait for what the controller has decided to reach the brokers: a moment or two."""
+        deadline = time.monotonic() + SERVED_WITHIN_S
+        while time.monotonic() < deadline:
+            topics = await self._admin.describe_topics(list(names))
+            leaders = [part["leader"] for topic in topics for part in topic["partitions"]]
+            if all(topic["error_code"] == 0 for topic in topics) and min(leaders) >= 0:
+                return
+            await asyncio.sleep(0.02)
+        raise DeployError(
+            f"Kafka created the topics but did not serve them within {SERVED_WITHIN_S} s.",
+            hint="Check the brokers' health, then run `mgeo topics check`.",
+        )
 
     async def _configs(self, specs: Sequence[TopicSpec]) -> dict[str, dict[str, str]]:
         resources = [

@@ -17,10 +17,12 @@ from deploy.local.state import BrokerState
 
 HOST = "127.0.0.1"
 CONTROLLER_PORT = 29093
+VOLUME_MARKER = "docker-volume"
+"""File in the broker folder that outlives the container: `down --wipe` must find the volume."""
 DATA = "/var/lib/kafka/data"
 
 
-def environment(port: int) -> dict[str, str]:
+def environment(port: int, *, controller_port: int = CONTROLLER_PORT) -> dict[str, str]:
     """The broker's settings as the Kafka image reads them from environment variables.
 
     The image turns ``_`` into ``.``, ``__`` into ``_`` and ``___`` into ``-``. Inside the container
@@ -29,10 +31,10 @@ def environment(port: int) -> dict[str, str]:
     settings = properties.server_properties(
         host=HOST,
         port=port,
-        controller_port=CONTROLLER_PORT,
+        controller_port=controller_port,
         data_dir=DATA,
         overrides={
-            "listeners": f"PLAINTEXT://0.0.0.0:{port},CONTROLLER://127.0.0.1:{CONTROLLER_PORT}",
+            "listeners": f"PLAINTEXT://0.0.0.0:{port},CONTROLLER://127.0.0.1:{controller_port}",
         },
     )
     return {variable(name): value for name, value in settings.items()}
@@ -63,14 +65,21 @@ class DockerBroker:
             option for item in environment(port).items() for option in ("--env", "=".join(item))
         ]
         heap = f"KAFKA_HEAP_OPTS=-Xmx{self._settings.broker_heap_mib}m"
-        self._docker(
-            *("run", "--detach", "--name", self.name),
-            *("--publish", f"{HOST}:{port}:{port}"),
-            *("--volume", f"{self._volume}:{DATA}"),
-            *("--env", heap),
-            *variables,
-            self._settings.docker_image,
-        )
+        network = self._settings.docker_network
+        where = ("--network", network) if network else ("--publish", f"{HOST}:{port}:{port}")
+        marker = self._settings.broker_dir / VOLUME_MARKER
+        marker.write_text(self._volume, encoding="utf-8")
+        try:
+            self._docker(
+                *("run", "--detach", "--name", self.name, *where),
+                *("--volume", f"{self._volume}:{DATA}"),
+                *("--env", heap),
+                *variables,
+                self._settings.docker_image,
+            )
+        except DockerUnavailableError:
+            self._docker("rm", "--force", self.name, check=False)
+            raise
         timeout_s = self._settings.broker_start_timeout_s
         if not wait_until_ready(HOST, port, timeout_s=timeout_s, alive=self.is_running):
             log = self._docker("logs", "--tail", "30", self.name, check=False)
@@ -105,6 +114,11 @@ class DockerBroker:
         if wipe:
             self._docker("volume", "rm", "--force", self._volume)
         return running
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether a container of this broker folder ever kept records."""
+        return (self._settings.broker_dir / VOLUME_MARKER).is_file()
 
     def _docker(self, *arguments: str, check: bool = True) -> str:
         program = shutil.which("docker")

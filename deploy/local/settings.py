@@ -48,6 +48,10 @@ class LocalSettings(MgeoSettings):
     docker_image: str = "apache/kafka:4.1.0"
     """Image that `mgeo up --broker docker` runs."""
 
+    docker_network: str | None = None
+    """Network of that container. Unset: docker's default, with the port published on this machine
+    alone. `host` for engines that cannot publish ports, such as some podman set-ups."""
+
     @property
     def broker_dir(self) -> Path:
         """Folder of the broker that `mgeo up` runs."""

@@ -88,9 +88,10 @@ def down(settings: LocalSettings, *, wipe: bool = False) -> DownResult:
         state = read_state(settings.broker_dir)
         stopped: list[int | str] = []
         graceful = True
-        in_docker = state is not None and state.kind == "docker"
-        if state is not None and in_docker and DockerBroker(settings).stop(wipe=wipe):
-            stopped.append(state.container)
+        docker = DockerBroker(settings)
+        in_docker = (state is not None and state.kind == "docker") or (wipe and docker.has_volume)
+        if in_docker and docker.stop(wipe=wipe):
+            stopped.append(docker.name)
         for process in _processes(settings):
             graceful &= end_process(process, settings.broker_stop_timeout_s)
             stopped.append(process.pid)

@@ -59,10 +59,15 @@ class TopicFactory:
         return f"{hint}-{uuid.uuid4().hex[:12]}"
 
     def create(
-        self, partitions: int = 1, *, hint: str = "topic", config: Mapping[str, str] | None = None
+        self,
+        partitions: int = 1,
+        *,
+        hint: str = "topic",
+        name: str = "",
+        config: Mapping[str, str] | None = None,
     ) -> str:
-        """Create one topic with a unique name and return the name."""
-        name = self.unique(hint)
+        """Create one topic, by default with a unique name, and return the name."""
+        name = name or self.unique(hint)
         self._create([NewTopic(name, partitions, 1, topic_configs=dict(config or {}))])
         return name
 

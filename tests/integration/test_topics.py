@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from contracts.errors import BackendUnreachableError
 from contracts.settings import KafkaSettings
@@ -25,15 +24,6 @@ def fresh(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
     return settings
 
 
-async def make(kafka: KafkaSettings, *topics: NewTopic) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.kafka_bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.create_topics(list(topics))
-    finally:
-        await admin.close()
-
-
 async def test_create_makes_every_topic_and_repeats_harmlessly(fresh: KafkaSettings) -> None:
     async with TopicAdmin(fresh) as admin:
         first = await admin.create(partitions=3)
@@ -48,10 +38,11 @@ async def test_create_makes_every_topic_and_repeats_harmlessly(fresh: KafkaSetti
 
 
 async def test_existing_topics_that_differ_are_reported_and_left_alone(
-    fresh: KafkaSettings,
+    fresh: KafkaSettings, topics: TopicFactory
 ) -> None:
     names = fresh.names
-    await make(fresh, NewTopic(names.events, 4, 1), NewTopic(names.parsed, 2, 1))
+    topics.create(4, name=names.events)
+    topics.create(2, name=names.parsed)
     async with TopicAdmin(fresh) as admin:
         result = await admin.create()
         assert names.shadow in result.created
