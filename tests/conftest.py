@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from contracts.settings import KafkaSettings
 from deploy.local import LocalBroker, LocalSettings
@@ -14,6 +15,10 @@ from tests.brokers import choice
 from tests.brokers.admin import AdminThread, TopicFactory
 from tests.brokers.choice import Broker
 from tests.brokers.program import Program
+
+# A busy machine is slow, not wrong: pytest's own timeout catches what hangs.
+hypothesis_settings.register_profile("suite", deadline=None)
+hypothesis_settings.load_profile("suite")
 
 # Read before any test changes the environment: downloaded jars are shared with the user, and
 # with other runs of the suite, since they are read-only and verified.
