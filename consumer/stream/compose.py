@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from consumer.parser.seams import Interpretation
-from consumer.stream.records import DeadLetter, Outgoing, Record
+from consumer.parser.seams import AddressModel, Interpretation
+from consumer.stream.records import DeadLetter, Outgoing, Record, Route
 from contracts.errors import PermanentError
 from contracts.events import AddressResult, Origin, ParsedBatch, ServedModel, Timing
 from contracts.fitting import fit_results
@@ -54,43 +54,43 @@ class ParsedComposer:
     limits: Limits
 
     def compose(
-        self, record: Record, *, finished_at: float, wall: datetime, device: str
+        self, record: Record, model: AddressModel, *, finished_at: float, wall: datetime
     ) -> Outgoing:
         """The record to publish; it goes to the partition of its origin.
 
         Args:
             record: finished, or with ``dead_letter`` set.
+            model: what it was parsed with.
             finished_at: monotonic seconds.
             wall: the time to write into the headers.
-            device: for people.
         """
         if record.dead_letter is None and record.batch is not None:
             try:
-                return self._result(record, finished_at=finished_at, wall=wall, device=device)
+                return self._result(record, model, finished_at=finished_at, wall=wall)
             except PermanentError as error:
                 record.dead_letter = DeadLetter(error.code, "TASK_PUT", type(error).__name__)
         return self._dead_letter(record)
 
     def _result(
-        self, record: Record, *, finished_at: float, wall: datetime, device: str
+        self, record: Record, model: AddressModel, *, finished_at: float, wall: datetime
     ) -> Outgoing:
         assert record.batch is not None  # noqa: S101  (the caller looked)
         device_at = record.device_at if record.device_at is not None else finished_at
-        model = served_model(record)
+        served = served_model(record.route, model)
         message = ParsedBatch(
             batch_id=record.batch.batch_id,
             source=record.batch.source,
             origin=record.origin,
-            model=model,
+            model=served,
             timing=Timing(
                 queue_ms=round(max(0.0, device_at - record.received_at) * 1e3, 3),
                 service_ms=round(max(0.0, finished_at - device_at) * 1e3, 3),
-                device=device,
+                device=model.encoder.device_name,
             ),
             results=tuple(result for result in record.results if result is not None),
         )
         headers = result_headers(
-            record.origin, model, at=wall, traceparent=traceparent_of(record.headers)
+            record.origin, served, at=wall, traceparent=traceparent_of(record.headers)
         )
         room = result_value_bytes(
             self.limits,
@@ -117,16 +117,20 @@ class ParsedComposer:
         )
 
 
-def served_model(record: Record) -> ServedModel:
-    """The model of a record, as results name it."""
-    spec = record.route.spec
+def served_model(route: Route, model: AddressModel) -> ServedModel:
+    """The model of a record, as results name it.
+
+    Its spec is what was really loaded: after an upgrade of this program the fingerprint can
+    differ from the one that the control record was written with.
+    """
+    spec = model.spec
     return ServedModel(
         version=spec.version,
         digest=spec.digest,
         precision=spec.precision,
         fingerprint=spec.fingerprint,
-        track=record.route.track,
-        serving_epoch=record.route.serving_epoch,
+        track=route.track,
+        serving_epoch=route.serving_epoch,
     )
 
 

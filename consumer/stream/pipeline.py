@@ -309,10 +309,7 @@ class Pipeline:
     ) -> list[Outgoing]:
         return [
             self._composer.compose(
-                record,
-                finished_at=finished_at,
-                wall=wall,
-                device=self._models[record.route.model].encoder.device_name,
+                record, self._models[record.route.model], finished_at=finished_at, wall=wall
             )
             for record in records
         ]

@@ -16,6 +16,7 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.doctor",
     "deploy.cli.topics",
     "deploy.cli.publish",
+    "deploy.cli.worker",
 )
 
 

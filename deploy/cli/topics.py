@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Called after the topics are there, each "module:function" with (KafkaSettings) → a line for
 # people, or None when there was nothing to do.
-AFTER_CREATE: tuple[str, ...] = ()
+AFTER_CREATE: tuple[str, ...] = ("deploy.first_state:ensure_first_state",)
 
 PartitionsOption = Annotated[
     int | None,

@@ -1,0 +1,42 @@
+"""`mgeo worker`: pulls batches from Kafka, parses them, writes results exactly once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deploy.cli.program import example
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "worker",
+        epilog=example("mgeo worker", "MGEO_DEVICE=cuda mgeo worker --host 0.0.0.0 --port 9464"),
+    )(worker)
+
+
+def worker(
+    role: Annotated[str, typer.Option(help="What it does: stable serves production.")] = "stable",
+    host: Annotated[
+        str | None, typer.Option(help="Address of /livez, /readyz and /metrics.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Its port; 0 takes any free one.")
+    ] = None,
+) -> None:
+    """Run one worker until SIGTERM or Ctrl-C; then it drains and leaves with 0.
+
+    Every setting is an environment variable; docs/reference/settings.md lists them.
+    """
+    from consumer.settings import WorkerSettings
+    from contracts.errors import UsageError
+    from contracts.logs import configure_logs
+    from deploy.local.discovery import kafka_settings
+    from deploy.service import serve_worker
+
+    if role != "stable":
+        raise UsageError(f"{role!r} is not a role", code="bad_role", hint="roles: stable")
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    configure_logs()
+    serve_worker(WorkerSettings().model_copy(update=given), kafka_settings())

@@ -1,0 +1,64 @@
+"""Running a worker as a process: event loop, signals, model loading."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from contracts.errors import UsageError
+from contracts.logs import get_logger
+
+if TYPE_CHECKING:
+    from consumer.settings import WorkerSettings
+    from contracts.settings import KafkaSettings
+
+_log = get_logger(__name__)
+
+
+def serve_worker(settings: WorkerSettings, kafka: KafkaSettings) -> None:
+    """Serve as a stable worker until SIGTERM or SIGINT, on uvloop where there is one.
+
+    Raises:
+        UsageError: ``extra_missing`` when the worker's packages are not installed.
+        FatalError: the process must stop; starting it again is safe.
+    """
+    try:
+        from consumer.service.loading import model_loader
+    except ImportError as error:
+        raise UsageError(
+            f"a worker needs packages that are not installed ({error.name})",
+            code="extra_missing",
+            hint="pip install 'mgeo-stream[worker]'",
+        ) from error
+    from consumer.service.worker import Worker
+    from consumer.stream.roles import stable_role
+
+    role = stable_role(kafka.names, settings.limits)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        worker = Worker(settings, kafka, role, load=model_loader(settings))
+        await worker.run(
+            stop,
+            on_port=lambda port: _log.info(
+                "listening", host=settings.host, port=port, pid=os.getpid()
+            ),
+        )
+
+    run_service(main())
+
+
+def run_service(main: Coroutine[Any, Any, None]) -> None:
+    """Run a service's coroutine on uvloop, or on asyncio where uvloop is not to be had."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+        return
+    uvloop.run(main)
