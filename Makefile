@@ -1,0 +1,70 @@
+# Everything a person or a CI server does here. GNU make 3.81 and bash 3.2 suffice.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The first Python that this project supports; `make PYTHON=/path/to/python …` chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
+	&& echo "$$p" && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# One thread per test process: the suite shares the machine with its broker.
+TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+
+.PHONY: help setup demo test faults bench model lint format up down clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11, 3.12 or 3.13 is needed and none was found on PATH." >&2; exit 2; fi
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing mgeo-stream into $(VENV) (the first time this downloads PyTorch) …"
+	$(INSTALL) -e '.[worker,local]'
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.runtime
+	$(INSTALL) -e '.[worker,local,test]'
+	@touch $@
+
+setup: $(VENV)/.tests ## Make the virtual environment with everything in it
+
+demo: $(VENV)/.runtime ## The whole story on this machine, a few minutes
+	@$(BIN)/mgeo demo
+
+lint: $(VENV)/.tests ## Format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint ## Everything that a change must pass
+	$(TEST_ENV) $(BIN)/python -m pytest
+
+faults: $(VENV)/.tests ## The long fault tests: kills, zombies, rebalances
+	$(TEST_ENV) $(BIN)/python -m pytest -m fault --timeout 1800 tests/faults
+
+bench: $(VENV)/.tests ## Measure this machine (about half an hour)
+	$(BIN)/mgeo bench
+
+model: $(VENV)/.tests ## Train the starter models anew from synthetic addresses
+	$(BIN)/python -m consumer.starter.train
+
+up: $(VENV)/.runtime ## Start a local Kafka broker and make the topics
+	@$(BIN)/mgeo up
+	@$(BIN)/mgeo topics create
+
+down: $(VENV)/.runtime ## Stop it
+	@$(BIN)/mgeo down
+
+format: $(VENV)/.tests ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
