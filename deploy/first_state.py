@@ -23,10 +23,10 @@ def ensure_first_state(kafka: KafkaSettings) -> str | None:
     Returns:
         A line for people when a record was written; None when there was one.
     """
+    from consumer.parser.opening import open_model
     from consumer.settings import ParserSettings
-    from consumer.store import first_spec
 
-    return asyncio.run(write_first_state(kafka, first_spec(ParserSettings())))
+    return asyncio.run(write_first_state(kafka, open_model(settings=ParserSettings()).spec))
 
 
 async def write_first_state(kafka: KafkaSettings, spec: ModelSpec) -> str | None:

@@ -47,14 +47,14 @@ def sample() -> list[tuple[str, str]]:
 
 async def prepare(kafka: KafkaSettings, *, partitions: int) -> str | None:
     """Make the topics and the first control record; a line for people about the latter."""
+    from consumer.parser.opening import open_model
     from consumer.settings import ParserSettings
-    from consumer.store import first_spec
     from deploy.first_state import write_first_state
     from deploy.topics import TopicAdmin
 
     async with TopicAdmin(kafka) as admin:
         await admin.create(partitions=partitions, replication=1)
-    return await write_first_state(kafka, first_spec(ParserSettings()))
+    return await write_first_state(kafka, open_model(settings=ParserSettings()).spec)
 
 
 async def publish(
