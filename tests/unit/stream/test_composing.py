@@ -12,6 +12,7 @@ from contracts.examples import STABLE
 from contracts.headers import header_bytes
 from contracts.limits import KIB, MIB, Limits
 from contracts.topics import RECORD_FRAME_BYTES, TopicNames, standard_topics
+from tests.models.instant import InstantModel
 from tests.unit.clock import NOON
 
 LIMITS = Limits()
@@ -42,7 +43,7 @@ def test_a_result_fits_its_topic_however_long_the_publishers_key_is(key_bytes: i
     )
 
     made = ParsedComposer(TopicNames(), LIMITS).compose(
-        record, finished_at=1.0, wall=NOON, device="cpu"
+        record, InstantModel(STABLE), finished_at=1.0, wall=NOON
     )
 
     assert (made.topic, made.partition, made.key) == ("address.parsed", 2, record.key)
