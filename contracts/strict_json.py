@@ -18,6 +18,10 @@ MAX_DEPTH: Final = 64
 """Objects and lists inside one another. Far below the interpreter's own limit, which depends
 on how deep the caller already is: the same bytes must be judged the same on every attempt."""
 
+MAX_INTEGER_DIGITS: Final = 308
+"""As large as a double can be, so that 1e400 and the same written out get the same answer,
+whatever limit this interpreter has for integers."""
+
 _BYTE_ORDER_MARK = "\ufeff"
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -77,8 +81,6 @@ def _decode(text: str) -> Any:
         ) from None
     except RecursionError:
         raise _too_deep() from None
-    except ValueError:  # an integer of more digits than int() accepts
-        raise PermanentError("a number is out of range", code="bad_number") from None
 
 
 def _check_depth(document: Any) -> None:
@@ -119,6 +121,15 @@ def _number(text: str) -> float:
     return value
 
 
+def _integer(text: str) -> int:
+    if len(text.removeprefix("-")) > MAX_INTEGER_DIGITS:
+        raise PermanentError("a number is out of range", code="bad_number")
+    return int(text)
+
+
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_constant, parse_float=_number
+    object_pairs_hook=_object,
+    parse_constant=_constant,
+    parse_float=_number,
+    parse_int=_integer,
 )

@@ -82,6 +82,14 @@ UNREADABLE: dict[str, tuple[bytes | None, str]] = {
         with_raw_address('{"id":"1","text":"x","n":' + "9" * 10_000 + "}"),
         "bad_number",
     ),
+    "1e400 written out": (
+        with_raw_address('{"id":"1","text":"x","n":-1' + "0" * 400 + "}"),
+        "bad_number",
+    ),
+    "a number of a million digits": (
+        with_raw_address('{"id":"1","text":"x","n":0.' + "9" * 1_000_000 + "e999}"),
+        "bad_number",
+    ),
     "100,000 lists deep": (nested(100_000), "too_deep"),
     "100,000 objects deep": (nested(100_000, '{"a":', "}"), "too_deep"),
     "100,000 brackets and no end": (b"[" * 100_000, "too_deep"),
