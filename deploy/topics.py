@@ -71,12 +71,6 @@ class Difference:
         return f"set {self.setting}={self.expected} on the topic with your cluster's tools"
 
 
-class TopicsDifferError(DeployError):
-    """Topics exist that are not as the system needs them."""
-
-    default_code = "topics_differ"
-
-
 def compare(spec: TopicSpec, found: FoundTopic | None) -> tuple[Difference, ...]:
     """Say how a topic on the cluster differs from what it must be; nothing when it is right.
 

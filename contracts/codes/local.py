@@ -56,12 +56,6 @@ CODES: Final = (
         "Start it, or leave out --broker docker.",
     ),
     CodeSpec(
-        "topics_differ",
-        ("usage",),
-        "Topics exist that are not as the system needs them.",
-        "mgeo topics check says which setting to change and how.",
-    ),
-    CodeSpec(
         "worker_failed",
         ("fatal",),
         "The worker of the demo ended too early.",

@@ -42,7 +42,7 @@ def up(
 ) -> None:
     """Start a Kafka broker on this machine and leave it running.
 
-    Harmless when it runs already. The first start downloads 43 MB.
+    Harmless when it runs already. The first start downloads 44 MB.
     """
     from deploy.cli.download import jar_progress
     from deploy.local import stack

@@ -56,7 +56,7 @@ def jars() -> Iterator[Finding]:
     jar_set = pinned_jars.pinned()
     folder = pinned_jars.jar_dir(LocalSettings().cache_dir, jar_set)
     if not folder.is_dir():
-        yield absent("broker jars", "not downloaded yet", "mgeo up downloads them (43 MB)")
+        yield absent("broker jars", "not downloaded yet", "mgeo up downloads them (44 MB)")
         return
     count = len(pinned_jars.verify(folder, jar_set.jars))
     yield ok("broker jars", f"Kafka {jar_set.kafka_version}, {count} jars, digests match")

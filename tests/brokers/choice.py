@@ -12,6 +12,8 @@ from deploy.local.jars import pinned
 
 KINDS = ("local", "testcontainers", "external")
 DEFAULT_IMAGE = "apache/kafka:4.1.0"
+# Read now: the suite hides the user's own settings from the tests.
+EXTERNAL_ADDRESS = os.environ.get("MGEO_KAFKA_BOOTSTRAP_SERVERS", "")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def describe() -> str:
         case "testcontainers":
             return f"{chosen_image()} through testcontainers"
         case _:
-            return f"external, {os.environ.get('MGEO_KAFKA_BOOTSTRAP_SERVERS', 'address not set')}"
+            return f"external, {EXTERNAL_ADDRESS or 'address not set'}"
 
 
 @contextmanager
@@ -57,9 +59,8 @@ def running(settings: LocalSettings) -> Iterator[Broker]:
         with kafka_container(chosen_image()) as address:
             yield Broker(kind, address)
     else:
-        address = os.environ.get("MGEO_KAFKA_BOOTSTRAP_SERVERS", "")
-        if not address:
+        if not EXTERNAL_ADDRESS:
             raise ValueError(
                 "MGEO_TEST_BROKER=external needs MGEO_KAFKA_BOOTSTRAP_SERVERS=host:port"
             )
-        yield Broker(kind, address)
+        yield Broker(kind, EXTERNAL_ADDRESS)
