@@ -8,24 +8,20 @@ from typing import Final
 
 import numpy as np
 
-from consumer.gazetteer.completion import COMPLETION_VERSION, Completer, default_completer
+from consumer.gazetteer.completion import Completer, default_completer
 from consumer.parser.calibration import read_temperature
 from consumer.parser.checkpoint import build_network, read_checkpoint
 from consumer.parser.encoder import TorchEncoder, choose_device, choose_precision
-from consumer.parser.fingerprint import fingerprint
+from consumer.parser.fingerprint import fingerprint, read_tokenizer_files
 from consumer.parser.network import TaggingNetwork
-from consumer.parser.normalise import NORMALISER_VERSION
 from consumer.parser.seams import Encoder, Interpretation, PreparedAddress, Scores, Window
 from consumer.parser.spans import BiesDecoder, TokenPath
-from consumer.parser.tokenizer import TOKENIZER_VERSION, AddressTokenizer
+from consumer.parser.tokenizer import AddressTokenizer
 from consumer.parser.windows import plan_windows
 from consumer.settings import ParserSettings
 from contracts.errors import UsageError
 from contracts.events import Component
 from contracts.spec import ModelSpec
-
-_DECODER_VERSION: Final = "1"
-"""Part of a model's fingerprint: raise it when the same scores give other spans."""
 
 _SPECIAL_TOKENS: Final = 2
 _DECODE_ROWS: Final = 64
@@ -184,17 +180,11 @@ def load_model(
         digest=digest,
         precision=precision,
         fingerprint=fingerprint(
-            directory,
-            {
-                "tokenizer": TOKENIZER_VERSION,
-                "normaliser": NORMALISER_VERSION,
-                "decoder": _DECODER_VERSION,
-                "completion": COMPLETION_VERSION,
-                "gazetteer": completer.digest,
-                "labels": list(checkpoint.labels),
-                "temperature": temperature,
-                "window_tokens": min(settings.sequence_length, shape.positions),
-            },
+            read_tokenizer_files(directory),
+            labels=checkpoint.labels,
+            temperature=temperature,
+            window_tokens=min(settings.sequence_length, shape.positions),
+            gazetteer_digest=completer.digest,
         ),
     )
     network = TaggingNetwork(build_network(checkpoint), shape.activation)

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from consumer.settings import ParserSettings
 from consumer.store import open_store
-from consumer.store.source import is_hub_model, parse_hub_model, same_model
-from contracts.errors import UsageError
-from contracts.spec import ModelSpec, parse_spec_name
+from consumer.store.naming import resolve_name
+from contracts.spec import ModelSpec
 
 if TYPE_CHECKING:
     from consumer.parser.model import MgeoModel
-    from consumer.store import ModelStore
 
 
 def open_model(name: str | None = None, settings: ParserSettings | None = None) -> MgeoModel:
@@ -33,13 +31,9 @@ def open_model(name: str | None = None, settings: ParserSettings | None = None) 
 
     settings = settings or ParserSettings()
     store = open_store(settings)
-    name = name or settings.version
-    if is_hub_model(name):
-        version = _newest_of(store, name)
-    else:
-        version, precision = parse_spec_name(name)
-        if precision is not None:
-            settings = settings.model_copy(update={"precision": precision})
+    version, precision = resolve_name(store, name or settings.version)
+    if precision is not None:
+        settings = settings.model_copy(update={"precision": precision})
     files = store.open(version)
     return load_model(files.directory, version=version, digest=files.digest, settings=settings)
 
@@ -63,20 +57,3 @@ def open_spec(spec: ModelSpec, settings: ParserSettings) -> MgeoModel:
         digest=files.digest,
         settings=settings.model_copy(update={"precision": spec.precision}),
     )
-
-
-def _newest_of(store: ModelStore, name: str) -> str:
-    hub_id = parse_hub_model(name).hub_id
-    found = [
-        model.manifest
-        for model in store.models()
-        if model.manifest.source.hub_id is not None
-        and same_model(model.manifest.source.hub_id, hub_id)
-    ]
-    if not found:
-        raise UsageError(
-            f"no version of {hub_id} is in {store.place}",
-            code="unknown_version",
-            hint=f"add one with: mgeo model add modelscope:{hub_id}@REVISION --version VERSION",
-        )
-    return max(found, key=lambda manifest: manifest.created).version

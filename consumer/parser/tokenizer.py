@@ -21,9 +21,6 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from consumer.parser.normalise import FOLDING, is_invisible
 from contracts.errors import UsageError
 
-TOKENIZER_VERSION: Final = "1"
-"""Part of a model's fingerprint: raise it when the same files give other tokens."""
-
 _LONGEST_WORD: Final = 100
 """BERT's bound: a longer run of letters or digits is one unknown word to it."""
 

@@ -6,6 +6,7 @@ that can be seen is whole; whoever opens it checks every byte. Never imports tor
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,6 +168,30 @@ class ModelStore:
         else:
             directory = self._cache.ensure(manifest, self._files, progress)
         return ModelFiles(version, manifest.digest, directory, manifest)
+
+    def read(self, version: str, name: str) -> bytes:
+        """One small file of a model, verified; the weights are not touched.
+
+        Raises:
+            FatalError: ``model_digest_mismatch``, ``model_manifest_broken``.
+            UsageError: ``bad_version``, ``unknown_version``.
+            KeyError: the model has no file of that name.
+            TransientError: ``model_store_unreachable``.
+        """
+        found = self.find(version)
+        file = found.manifest.file(name)
+        try:
+            if found.layer == "starter":
+                data = (self._starters.directory_of(version) / name).read_bytes()
+            else:
+                with self._files.open(blob_path(file)) as source:
+                    data = source.read(file.size_bytes + 1)
+        except FileNotFoundError:
+            raise digest_mismatch(version, f"{name} is missing", self._where(found)) from None
+        if hashlib.sha256(data).hexdigest() != file.sha256:
+            problem = f"the content of {name} is not what was stored"
+            raise digest_mismatch(version, problem, self._where(found))
+        return data
 
     def verify(self, version: str, progress: Progress = no_progress) -> None:
         """Read every byte of a version where it is stored, past the cache.

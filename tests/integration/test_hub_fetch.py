@@ -13,9 +13,10 @@ import pytest
 from consumer.store.hub import fetch
 from consumer.store.source import HubModel, parse_hub_model
 from contracts.errors import BackendUnreachableError, FatalError, UsageError
+from tests.hub.publishing import TAGGING, point_at
 from tests.hub.stand_in import StandInHub, commit_of
 
-MODEL = "damo/mgeo_geographic_elements_tagging_chinese_base"
+MODEL = TAGGING
 PINNED = HubModel(MODEL, "v1.0.0")
 WEIGHTS = "pytorch_model.bin"
 
@@ -24,13 +25,8 @@ WEIGHTS = "pytorch_model.bin"
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
     for revision in ("v1.0.0", "v1.1.0"):
         publish(tmp_path / "hub" / MODEL / revision, revision)
-    # Its waits between tries are for the internet.
-    monkeypatch.setattr("modelscope_hub._download.DOWNLOAD_RETRY_MAX_DELAY_SECONDS", 0)
-    monkeypatch.setattr("modelscope_hub._download.DOWNLOAD_INTEGRITY_RETRY_BACKOFF", 0.0)
-    monkeypatch.setattr("modelscope_hub._legacy_api.REPO_TREE_PAGE_RETRY_MAX_DELAY_SECONDS", 0)
-    monkeypatch.delenv("MODELSCOPE_API_TOKEN", raising=False)
     with StandInHub(tmp_path / "hub") as running:
-        monkeypatch.setenv("MODELSCOPE_ENDPOINT", running.endpoint)
+        point_at(running, monkeypatch)
         yield running
 
 
