@@ -23,10 +23,12 @@ def ensure_first_state(kafka: KafkaSettings) -> str | None:
     Returns:
         A line for people when a record was written; None when there was one.
     """
-    from consumer.parser.opening import open_model
     from consumer.settings import ParserSettings
+    from consumer.store.first_spec import first_spec
+    from deploy.cli.output import note
 
-    return asyncio.run(write_first_state(kafka, open_model(settings=ParserSettings()).spec))
+    spec = first_spec(ParserSettings(), now=datetime.now(UTC), notice=note)
+    return asyncio.run(write_first_state(kafka, spec))
 
 
 async def write_first_state(kafka: KafkaSettings, spec: ModelSpec) -> str | None:
