@@ -15,7 +15,7 @@ CODES: Final = (
     ),
     CodeSpec(
         "record_too_large",
-        ("dead_letter", "usage"),
+        ("dead_letter", "row", "usage"),
         "The value is longer than max_record_bytes.",
         "Publish fewer addresses per record, or raise the limit and the topic’s size together.",
     ),
@@ -27,31 +27,31 @@ CODES: Final = (
     ),
     CodeSpec(
         "not_json",
-        ("dead_letter", "usage"),
+        ("dead_letter", "row"),
         "The text is not JSON, or begins with a byte order mark.",
         "Write one JSON document per record, without a byte order mark.",
     ),
     CodeSpec(
         "duplicate_key",
-        ("dead_letter",),
+        ("dead_letter", "row"),
         "An object names the same key twice, so its meaning is open.",
         "Name each key once.",
     ),
     CodeSpec(
         "bad_number",
-        ("dead_letter",),
+        ("dead_letter", "row"),
         "A number is NaN, infinite, or too large to be read exactly.",
         "Leave it out or write a finite number; an unknown field counts too.",
     ),
     CodeSpec(
         "too_deep",
-        ("dead_letter",),
+        ("dead_letter", "row"),
         "Objects or lists are nested deeper than 64.",
         "Flatten the record.",
     ),
     CodeSpec(
         "not_an_object",
-        ("dead_letter", "usage"),
+        ("dead_letter", "row"),
         "The JSON is not an object.",
         "Wrap the addresses as an AddressBatch.",
     ),
@@ -126,5 +126,11 @@ CODES: Final = (
         ("address", "dead_letter"),
         "The result does not fit its topic; as few addresses as possible give way.",
         "Publish fewer addresses per record, or raise max_result_bytes and the topic’s size.",
+    ),
+    CodeSpec(
+        "unknown",
+        ("dead_letter",),
+        "The dead letter says no reason: another program wrote it.",
+        "Look at its other headers.",
     ),
 )

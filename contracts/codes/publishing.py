@@ -211,4 +211,46 @@ CODES: Final = (
         "Another process is publishing this file.",
         "Wait for it, or stop it and use --resume.",
     ),
+    CodeSpec(
+        "too_few_columns",
+        ("row",),
+        "The line has fewer values than the file has columns.",
+        "Mend the line, or name the delimiter with --delimiter.",
+    ),
+    CodeSpec(
+        "bad_encoding",
+        ("row",),
+        "The line’s bytes do not fit the file’s encoding.",
+        "Say the right one with --encoding, for example gb18030.",
+    ),
+    CodeSpec(
+        "nul_byte",
+        ("row",),
+        "The line has a null byte.",
+        "Find out what wrote it: often a file in UTF-16, or one cut short by a crash.",
+    ),
+    CodeSpec(
+        "line_too_long",
+        ("row",),
+        "The line is longer than any row that is read.",
+        "Check that the file has line ends, and one row on each line.",
+    ),
+    CodeSpec(
+        "no_result",
+        ("row",),
+        "No result came back for this address in time.",
+        "Wait longer, or look for its record in the dead letters.",
+    ),
+    CodeSpec(
+        "ledger_full",
+        ("usage",),
+        "More separate ranges of dead letters were replayed than can be remembered.",
+        "Replay whole ranges of offsets instead of single codes.",
+    ),
+    CodeSpec(
+        "bad_ledger",
+        ("usage",),
+        "The group that remembers replays was used by another program.",
+        "Replay with --again, which does not ask what was replayed before.",
+    ),
 )

@@ -127,4 +127,16 @@ CODES: Final = (
         "It is not a role of a worker.",
         "Use one that mgeo worker --help names.",
     ),
+    CodeSpec(
+        "model_error",
+        ("address",),
+        "The model or its decoder failed on this address alone; the rest of the batch is parsed.",
+        "Report it with the record’s origin; the worker’s log names the error’s class.",
+    ),
+    CodeSpec(
+        "abandoned",
+        ("transient",),
+        "The worker gave the record’s partition up while it was in work. Nothing of it was published.",
+        "Nothing: the partition’s next owner reads the record again.",
+    ),
 )

@@ -15,47 +15,75 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("contracts", "producer", "consumer", "rollout", "deploy")
 
 
-def codes_in(source: str) -> set[str]:
-    """Codes that this source raises or returns.
+CARRIERS = {
+    "AddressInput": (2, "fault"),
+    "AddressResult": (3, "error"),
+    "BadLine": (1, "code"),
+    "DeadLetter": (0, "code"),
+    "Line": (2, "fault"),
+    "error_cells": (0, "code"),
+    "failed_address": (2, "code"),
+}
+"""Calls that take a code without calling it so: its position and its name."""
 
-    Strings given as ``code=…``, as ``default_code``, or as the fault of an ``AddressInput`` or
-    ``BadLine``, and what ``text_fault`` returns.
+
+def codes_in(source: str) -> set[str]:
+    """Codes that this source raises, returns or writes down.
+
+    Strings given as ``code=…``, as ``default_code``, to one of ``CARRIERS``, or assigned to
+    ``code`` or ``fault``, and what a function named ``…_fault`` returns; by a constant of the module, too.
     """
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Call(
-                func=ast.Name(id=("AddressInput" | "BadLine")), args=args, keywords=named
-            ):
-                values = [*args[1:], *(word.value for word in named if word.arg == "fault")]
-                found |= {text for value in values for text in literals(value)}
-            case ast.Call(keywords=named):
-                for word in named:
-                    if word.arg == "code":
-                        found |= literals(word.value)
-            case (
-                ast.Assign(targets=[ast.Name(id="default_code")], value=value)
-                | ast.AnnAssign(target=ast.Name(id="default_code"), value=ast.expr() as value)
-            ):
-                found |= literals(value)
-            case ast.FunctionDef(name="text_fault", body=body):
-                for inner in body:
-                    for step in ast.walk(inner):
-                        if isinstance(step, ast.Return) and step.value is not None:
-                            found |= literals(step.value)
+    tree = ast.parse(source)
+    constants = {
+        name.id: value
+        for node in tree.body
+        for name, value in assigned(node)
+        if isinstance(name, ast.Name) and isinstance(value, ast.Constant)
+    }
+
+    def literals(value: ast.expr | None) -> set[str]:
+        match value:
+            case ast.Constant(value=str(text)):
+                return {text}
+            case ast.Name(id=name) if name in constants:
+                return literals(constants[name])
+            case ast.IfExp(body=one, orelse=other):
+                return literals(one) | literals(other)
+            case ast.BoolOp(values=values):
+                return {text for one in values for text in literals(one)}
             case _:
-                pass
+                return set()
+
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            position, keyword = CARRIERS.get(name, (None, "code"))
+            for word in node.keywords:
+                if word.arg == keyword:
+                    found |= literals(word.value)
+            if position is not None and position < len(node.args):
+                found |= literals(node.args[position])
+        elif isinstance(node, ast.FunctionDef) and node.name.endswith("_fault"):
+            for step in ast.walk(node):
+                if isinstance(step, ast.Return):
+                    found |= literals(step.value)
+        for target, value in assigned(node):
+            called = getattr(target, "id", None) or getattr(target, "attr", None)
+            if called in {"default_code", "fault", "code"}:
+                found |= literals(value)
     return {text for text in found if text}
 
 
-def literals(value: ast.expr) -> set[str]:
-    match value:
-        case ast.Constant(value=str(text)):
-            return {text}
-        case ast.IfExp(body=one, orelse=other):
-            return literals(one) | literals(other)
+def assigned(node: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
+    """What this statement assigns: target and value."""
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            return [(target, value) for target in targets]
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            return [(target, value)]
         case _:
-            return set()
+            return []
 
 
 def sources() -> list[Path]:
@@ -64,15 +92,21 @@ def sources() -> list[Path]:
 
 def test_the_search_finds_codes_wherever_they_are_written() -> None:
     source = """
+SIX: Final = "six"
+UNUSED = "not a code"
 class E(MgeoError):
     default_code = "one"
-def f(x):
+def f(x, code):
     raise UsageError("m", code="two" if x else "three")
 def text_fault(text):
     return None if text else "four"
-AddressInput("#1", None, "five"); BadLine(3, "six", "")
+AddressInput("#1", None, "five"); BadLine(3, SIX, ""); DeadLetter("seven", "TASK_PUT", "E")
+task.fault = "eight"
+failed_address("1", "a text", task.fault or "nine")
+AddressResult(id="1", text="x", status="error", error="ten")
 """
-    assert codes_in(source) == {"one", "two", "three", "four", "five", "six"}
+    numbers = "one two three four five six seven eight nine ten"
+    assert codes_in(source) == set(numbers.split())
 
 
 def test_every_code_in_the_programs_is_explained() -> None:
