@@ -136,7 +136,7 @@ CODES: Final = (
     CodeSpec(
         "abandoned",
         ("transient",),
-        "The worker gave the record’s partition up while it was in work. Nothing of it was published.",
+        "The partition was given up with the record in work. Nothing of it was published.",
         "Nothing: the partition’s next owner reads the record again.",
     ),
 )

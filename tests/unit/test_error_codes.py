@@ -31,7 +31,8 @@ def codes_in(source: str) -> set[str]:
     """Codes that this source raises, returns or writes down.
 
     Strings given as ``code=…``, as ``default_code``, to one of ``CARRIERS``, or assigned to
-    ``code`` or ``fault``, and what a function named ``…_fault`` returns; by a constant of the module, too.
+    ``code`` or ``fault``, and what a function named ``…_fault`` returns; by a constant of the
+    module, too.
     """
     tree = ast.parse(source)
     constants = {
