@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import NoReturn, Self
 from deploy.errors import BrokerStartError, DiskFullError
 from deploy.local import failure, jars, jvm, ports, properties, storage
 from deploy.local.java import find_java
-from deploy.local.process import BrokerProcess, tail
+from deploy.local.process import BrokerProcess, environment, tail
 from deploy.local.readiness import wait_until_ready
 from deploy.local.settings import LocalSettings
 
@@ -153,6 +154,26 @@ class LocalBroker:
         parts = (tail(self.output_file, lines), tail(self.log_file, lines))
         return "\n".join(part for part in parts if part)
 
+    def run_tool(self, main: str, *arguments: str) -> str:
+        """Run one of Kafka's own Java tools, by its class name, and return what it printed.
+
+        `kafka.tools.DumpLogSegments` reads segments of `data_dir`, also while the broker runs.
+        Raises CalledProcessError when the tool fails.
+        """
+        settings = self.settings
+        java = find_java(settings.java)
+        classpath = jars.classpath(settings.cache_dir, repository=settings.maven_repository)
+        flags = jvm.base_flags(java, settings.broker_heap_mib)
+        result = subprocess.run(  # noqa: S603 - our own command line
+            jvm.command(java, flags, classpath, main, arguments),
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment(),
+            cwd=self.work_dir,
+        )
+        return result.stdout
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -205,7 +226,7 @@ class LocalBroker:
         log4j2 = self.work_dir / "log4j2.xml"
         log4j2.write_text(properties.log4j2_config(settings.broker_log_level), encoding="utf-8")
         flags += [
-            f"-Dlog4j2.configurationFile={log4j2}",
+            f"-Dlog4j2.configurationFile={log4j2.absolute().as_uri()}",
             f"-Dmgeo.log={self.log_file}",
             *archive.flags(self._archive_scratch),
         ]

@@ -31,6 +31,7 @@ class BrokerProcess:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=environment(),
             )
         self._guardian = None if detached else _start_guardian(self._process.pid)
 
@@ -77,6 +78,11 @@ class BrokerProcess:
                 self._guardian.stdin.close()
             self._guardian.wait()
             self._guardian = None
+
+
+def environment() -> dict[str, str]:
+    """Our environment, with UTF-8 file names: under LC_ALL=C a JVM cannot open 张伟's home."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
 
 
 def _start_guardian(pid: int) -> subprocess.Popen[bytes]:

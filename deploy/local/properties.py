@@ -79,10 +79,17 @@ def server_properties(
 def render(properties: Mapping[str, str]) -> str:
     """Write settings in Java's properties format.
 
-    Backslashes are its escape character, so a path that has one is escaped.
+    It is Latin-1 with a backslash as its escape character, so a folder like 张伟's home is written
+    in escapes, one per UTF-16 unit.
     """
-    lines = ["{}={}".format(key, value.replace("\\", "\\\\")) for key, value in properties.items()]
+    lines = [f"{key}={_escape(value)}" for key, value in properties.items()]
     return "\n".join(lines) + "\n"
+
+
+def _escape(value: str) -> str:
+    units = value.replace("\\", "\\\\").encode("utf-16-be", "surrogatepass")
+    codes = [int.from_bytes(units[i : i + 2]) for i in range(0, len(units), 2)]
+    return "".join(chr(code) if 32 <= code < 127 else f"\\u{code:04x}" for code in codes)
 
 
 def log4j2_config(level: str) -> str:

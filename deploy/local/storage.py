@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from deploy.errors import BrokerStartError, DataFolderError, DiskFullError
+from deploy.local.process import environment
 
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 FULL_BELOW_MIB = 8
@@ -157,6 +158,7 @@ def format_folder(
                 errors="replace",
                 timeout=timeout_s,
                 check=False,
+                env=environment(),
                 cwd=scratch,
             )
         except subprocess.TimeoutExpired:

@@ -229,6 +229,18 @@ def test_a_broker_that_cannot_live_shows_its_last_words(
     assert not broker.work_dir.exists()
 
 
+def test_a_folder_with_spaces_and_hanzi_will_do(
+    local_settings: LocalSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    work_dir = tmp_path / "张 伟 的 #1 folder"
+    with LocalBroker(local_settings, work_dir=work_dir) as broker:
+        assert answers_now(broker.bootstrap_servers)
+        assert broker.log_file.exists()
+    assert (work_dir / "data" / "meta.properties").exists()
+    assert list(tmp_path.iterdir()) == [work_dir]
+
+
 def test_a_paused_broker_still_goes_down(mgeo: Program) -> None:
     state = up(mgeo)
     psutil.Process(int(str(state["pid"]))).suspend()

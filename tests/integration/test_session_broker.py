@@ -59,6 +59,23 @@ def test_standard_topics_have_the_partitions_asked_for(topics: TopicFactory) -> 
     assert topics.partitions(second.parsed) == 1
 
 
+async def test_the_log_of_a_running_broker_can_be_read_with_kafkas_own_tool(
+    own_broker: Callable[..., LocalBroker], own_topics: Callable[[LocalBroker], TopicFactory]
+) -> None:
+    broker = own_broker()
+    topic = own_topics(broker).create()
+    producer = AIOKafkaProducer(
+        bootstrap_servers=broker.bootstrap_servers, transactional_id=TopicFactory.unique("tx")
+    )
+    await producer.start()
+    async with producer.transaction():
+        await producer.send_and_wait(topic, b"value")
+    await producer.stop()
+    segment = broker.data_dir / f"{topic}-0" / "00000000000000000000.log"
+    dump = broker.run_tool("kafka.tools.DumpLogSegments", "--files", str(segment))
+    assert "isTransactional: true" in dump
+
+
 async def test_a_killed_broker_keeps_its_records(
     own_broker: Callable[..., LocalBroker], own_topics: Callable[[LocalBroker], TopicFactory]
 ) -> None:

@@ -30,6 +30,10 @@ def test_overrides_win_and_paths_survive_the_properties_format() -> None:
     assert "advertised.listeners=PLAINTEXT://127.0.0.1:1" in lines
 
 
+def test_folders_in_any_script_survive_the_properties_format() -> None:
+    assert render({"log.dirs": "/家/𠮷"}) == "log.dirs=/\\u5bb6/\\ud842\\udfb7\n"
+
+
 def test_transactions_work_on_one_broker_alone() -> None:
     properties = server_properties(host="h", port=1, controller_port=2, data_dir="/d")
     replicated = {key: value for key, value in properties.items() if key.endswith("factor")}
