@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # One thread per test process: the suite shares the machine with its broker.
 TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help setup demo test faults bench model lint format up down clean
+.PHONY: help setup demo test faults bench model lint format generate up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 10
@@ -65,6 +65,10 @@ down: $(VENV)/.runtime ## Stop it
 format: $(VENV)/.tests ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+generate: $(VENV)/.tests ## Write the schemas and the reference pages anew, from the code
+	$(BIN)/python -m contracts.generate
+	$(BIN)/python -m deploy.reference
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
