@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.limits import Limits
 from contracts.topics import TopicNames
 
 
@@ -51,6 +52,13 @@ class KafkaSettings(MgeoSettings):
     def names(self) -> TopicNames:
         """The topic and group names under this prefix."""
         return TopicNames(self.topic_prefix)
+
+
+class LimitSettings(MgeoSettings):
+    """Bounds that publishers, workers and topics agree on: the same for all of one system."""
+
+    limits: Limits = Limits()
+    """Bounds on messages; the sizes of the topics follow from them."""
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:

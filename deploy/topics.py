@@ -20,7 +20,8 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from contracts.errors import BackendUnreachableError
-from contracts.settings import KafkaSettings, client_options
+from contracts.limits import Limits
+from contracts.settings import KafkaSettings, LimitSettings, client_options
 from contracts.topics import TopicNames, TopicSpec, standard_topics
 from deploy.errors import DeployError
 
@@ -129,10 +130,17 @@ class CreateResult:
 
 
 class TopicAdmin:
-    """Asks a cluster about the system's topics and creates them. Use as ``async with``."""
+    """Asks a cluster about the system's topics and creates them. Use as ``async with``.
 
-    def __init__(self, kafka: KafkaSettings) -> None:
+    Args:
+        kafka: how to reach the cluster.
+        limits: the bounds that topic sizes follow from; None reads ``MGEO_LIMITS``, as
+            publishers and workers do.
+    """
+
+    def __init__(self, kafka: KafkaSettings, limits: Limits | None = None) -> None:
         self._kafka = kafka
+        self._limits = limits or LimitSettings().limits
         self._admin = AIOKafkaAdminClient(**client_options(kafka))
 
     async def __aenter__(self) -> Self:
@@ -205,9 +213,9 @@ class TopicAdmin:
         self, partitions: int | None
     ) -> tuple[tuple[TopicSpec, ...], dict[str, FoundTopic]]:
         names = self._kafka.names
-        found = await self.find(standard_topics(names))
+        found = await self.find(standard_topics(names, limits=self._limits))
         wanted = partitions_to_want(partitions, names, found)
-        return standard_topics(names, partitions=wanted), found
+        return standard_topics(names, partitions=wanted, limits=self._limits), found
 
     async def _create(self, specs: Sequence[TopicSpec], replication: int) -> tuple[str, ...]:
         if not specs:

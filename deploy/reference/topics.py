@@ -29,7 +29,8 @@ def topics_page() -> str:
         (
             "\nPartitions marked = must be exactly as many; elsewhere there may be more. A result "
             "goes to its input's partition number, so results, dead letters and evidence need at "
-            "least as many partitions as the input.\n"
+            "least as many partitions as the input. Sizes follow from `MGEO_LIMITS`; "
+            "those of its defaults are shown.\n"
         ),
     ]
     parts += [_message(names, message) for message in MESSAGES]

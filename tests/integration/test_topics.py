@@ -37,6 +37,19 @@ async def test_create_makes_every_topic_and_repeats_harmlessly(fresh: KafkaSetti
         assert found[fresh.names.control].config["cleanup.policy"] == "compact"
 
 
+async def test_topics_are_as_large_as_the_limits_in_the_environment_ask(
+    fresh: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with TopicAdmin(fresh) as admin:
+        await admin.create(partitions=1)
+    monkeypatch.setenv("MGEO_LIMITS", '{"max_record_bytes": 2097152}')
+
+    async with TopicAdmin(fresh) as admin:
+        differing = {d.topic for d in await admin.check() if d.setting == "max.message.bytes"}
+
+    assert differing == {fresh.names.events, fresh.names.dead_letters}
+
+
 async def test_existing_topics_that_differ_are_reported_and_left_alone(
     fresh: KafkaSettings, topics: TopicFactory
 ) -> None:
