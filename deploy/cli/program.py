@@ -18,6 +18,8 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.publish",
     "deploy.cli.worker",
     "deploy.cli.demo",
+    "deploy.cli.results",
+    "deploy.cli.dlq",
 )
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 from contracts.errors import UsageError
+from producer.tables.atomic import appearing
 from producer.tables.columnar_table import ParquetTable
 from producer.tables.sheet_table import SheetTable
 from producer.tables.text_tables import DelimitedTable, JsonLinesTable
@@ -41,6 +40,17 @@ class _Table(Protocol):
     def write(self, values: Sequence[Any]) -> None: ...
 
     def close(self) -> None: ...
+
+
+@contextmanager
+def _finished(table: _Table) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):  # the first error is the one to tell
+            table.close()
+        raise
+    table.close()
 
 
 class OutputTable:
@@ -75,19 +85,15 @@ class OutputTable:
         self._format = format or table_format(path)
         self._schema = schema
         self._safe = spreadsheet_safe
-        # Beside its goal: a rename is atomic only within one file system.
-        self._partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self._stack = ExitStack()
         self._table: _Table | None = None
 
     def __enter__(self) -> Self:
-        if self.path.is_dir():
-            raise UsageError(f"{self.path} is a folder", code="cannot_write")
-        try:
-            self._table = self._make()
-        except OSError as error:
-            raise UsageError(
-                f"{self.path} cannot be written: {error.strerror}", code="cannot_write"
-            ) from None
+        with ExitStack() as stack:
+            partial = stack.enter_context(appearing(self.path))
+            self._table = self._make(partial)
+            stack.enter_context(_finished(self._table))
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -96,19 +102,8 @@ class OutputTable:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        table, self._table = self._table, None
-        if table is None:
-            return
-        try:
-            if error is None:
-                table.close()
-                _sync(self._partial)
-                self._partial.replace(self.path)
-            else:
-                with suppress(Exception):  # the first error is the one to tell
-                    table.close()
-        finally:
-            self._partial.unlink(missing_ok=True)
+        self._table = None
+        self._stack.__exit__(kind, error, trace)
 
     def write(self, values: Sequence[Any]) -> None:
         """Add one row."""
@@ -117,23 +112,21 @@ class OutputTable:
         self._table.write(values)
         self.rows += 1
 
-    def _make(self) -> _Table:
+    def _make(self, partial: Path) -> _Table:
         match self._format:
             case TableFormat.CSV | TableFormat.TSV:
                 return DelimitedTable(
-                    self._partial,
+                    partial,
                     self._columns,
                     delimiter="," if self._format is TableFormat.CSV else "\t",
                     spreadsheet_safe=self._safe,
                 )
             case TableFormat.JSONL:
-                return JsonLinesTable(self._partial, self._columns)
+                return JsonLinesTable(partial, self._columns)
             case TableFormat.XLSX:
-                return SheetTable(self._partial, self._columns)
+                return SheetTable(partial, self._columns)
             case TableFormat.PARQUET:
-                return ParquetTable(
-                    self._partial, self._columns, added=self._added, schema=self._schema
-                )
+                return ParquetTable(partial, self._columns, added=self._added, schema=self._schema)
 
 
 def table_format(path: Path) -> TableFormat:
@@ -150,8 +143,3 @@ def table_format(path: Path) -> TableFormat:
         code="unknown_format",
         hint=f"say it with --out-format: {', '.join(TableFormat)}",
     )
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

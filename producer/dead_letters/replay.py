@@ -1,0 +1,203 @@
+"""Reading dead letters, and sending them back to the input, each once.
+
+A replay is one transaction per group of records: the records in the input topic and the
+ledger that says so. Killed in the middle and repeated, it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from contracts.limits import MIB, Limits
+from contracts.settings import KafkaSettings, client_options
+from contracts.topics import RECORD_OVERHEAD_BYTES
+from producer.connection import connect, translated
+from producer.dead_letters.ledger import Ledger
+from producer.dead_letters.letter import DeadLetter, Selection, letter_of
+from producer.topic_log import Offsets, TopicLog
+
+_GROUP_RECORDS = 500
+_GROUP_BYTES = 8 * MIB
+_COORDINATOR_TRIES = 60
+_COORDINATOR_PAUSE_S = 0.5
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What became of the selected dead letters, by code."""
+
+    replayed: dict[str, int] = field(default_factory=dict)
+    replayed_before: dict[str, int] = field(default_factory=dict)
+
+
+def ledger_name(kafka: KafkaSettings) -> str:
+    """The group that holds the ledger, and the transactional id that guards it."""
+    return f"{kafka.topic_prefix}mgeo.dlq.replay"
+
+
+async def read_letters(kafka: KafkaSettings, selection: Selection) -> AsyncIterator[DeadLetter]:
+    """The selected dead letters, from the beginning to the end as it is now."""
+    async with TopicLog(kafka, kafka.names.dead_letters) as log:
+        async for letter in _letters(log, selection):
+            yield letter
+
+
+async def replayed_offsets(kafka: KafkaSettings) -> dict[int, Ledger]:
+    """The ledger of each partition of the dead-letter topic that has one."""
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    await connect(admin, kafka)
+    try:
+        with translated(kafka):
+            stored = await _stored_offsets(admin, ledger_name(kafka))
+    finally:
+        await admin.close()
+    topic = kafka.names.dead_letters
+    return {
+        pair.partition: Ledger.decode(entry.metadata)
+        for pair, entry in stored.items()
+        if pair.topic == topic and entry.offset >= 0
+    }
+
+
+async def _stored_offsets(admin: Any, group: str) -> Any:
+    # A group's coordinator can take seconds to be there: in a new cluster, after a restart.
+    for _ in range(_COORDINATOR_TRIES):
+        try:
+            return await admin.list_consumer_group_offsets(group)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+        await asyncio.sleep(_COORDINATOR_PAUSE_S)
+    return await admin.list_consumer_group_offsets(group)
+
+
+async def replay(
+    kafka: KafkaSettings, selection: Selection, *, again: bool = False, dry_run: bool = False
+) -> ReplayReport:
+    """Send the selected dead letters back to the input topic.
+
+    Each goes to the partition it came from, with its key, its bytes and its own headers,
+    and a header that names the dead letter.
+
+    Args:
+        again: also those that were replayed before.
+        dry_run: only count them.
+
+    Raises:
+        UsageError: ``ledger_full``, ``bad_ledger``, ``no_topic``.
+        FatalError: another replay has taken over; what this one had finished counts.
+    """
+    report = ReplayReport()
+    producer = AIOKafkaProducer(
+        **client_options(kafka),
+        client_id="mgeo-replay",
+        transactional_id=ledger_name(kafka),
+        max_request_size=Limits().max_record_bytes + RECORD_OVERHEAD_BYTES,
+    )
+    if not dry_run:
+        # Fences another replay, and ends what a killed one left open, before the ledger is read.
+        await connect(producer, kafka)
+    try:
+        ledgers = {} if again else await replayed_offsets(kafka)
+        async with TopicLog(kafka, kafka.names.dead_letters) as log:
+            starts = await log.beginnings()
+            group: list[DeadLetter] = []
+            async for letter in _letters(log, selection):
+                if letter.offset in ledgers.get(letter.partition, Ledger()):
+                    _count(report.replayed_before, letter)
+                    continue
+                if dry_run:
+                    _count(report.replayed, letter)
+                    continue
+                group.append(letter)
+                if len(group) == _GROUP_RECORDS or sum(one.size for one in group) > _GROUP_BYTES:
+                    await _send(producer, kafka, group, ledgers, starts, report)
+                    group = []
+            if group:
+                await _send(producer, kafka, group, ledgers, starts, report)
+    finally:
+        if not dry_run:
+            await producer.stop()
+    return report
+
+
+async def _send(
+    producer: Any,
+    kafka: KafkaSettings,
+    group: list[DeadLetter],
+    ledgers: dict[int, Ledger],
+    starts: Offsets,
+    report: ReplayReport,
+) -> None:
+    topic = kafka.names.dead_letters
+    after = dict(ledgers)
+    for letter in group:
+        partition = letter.partition
+        after[partition] = after.get(partition, Ledger()).with_offsets(
+            [letter.offset], log_start=starts[partition]
+        )
+    touched = {letter.partition for letter in group}
+    commit = {
+        TopicPartition(topic, partition): OffsetAndMetadata(
+            after[partition].ranges[-1][1] + 1, after[partition].encode()
+        )
+        for partition in touched
+    }
+    with translated(kafka):
+        partitions = await producer.partitions_for(kafka.names.events)
+        async with producer.transaction():
+            confirmations = [
+                await producer.send(
+                    kafka.names.events,
+                    letter.value or b"",
+                    key=letter.key,
+                    partition=_home(letter, kafka.names.events, partitions),
+                    headers=letter.replay_headers(),
+                )
+                for letter in group
+            ]
+            for confirmation in confirmations:
+                await confirmation  # a failed one would be committed without
+            await producer.send_offsets_to_transaction(commit, ledger_name(kafka))
+    ledgers.update(after)
+    for letter in group:
+        _count(report.replayed, letter)
+
+
+def _home(letter: DeadLetter, topic: str, partitions: set[int]) -> int | None:
+    """The partition that the record came from, as long as there is one like it."""
+    if letter.origin is None or letter.origin[0] != topic or letter.origin[1] not in partitions:
+        return None
+    return letter.origin[1]
+
+
+async def _letters(log: TopicLog, selection: Selection) -> AsyncIterator[DeadLetter]:
+    if selection.partition is not None:
+        log.only([one for one in log.partitions if one == selection.partition])
+    if not log.partitions:
+        return
+    begin = await log.beginnings()
+    if selection.since is not None:
+        begin = await log.since(selection.since)
+    elif selection.first is not None:
+        first = selection.first
+        begin = {part: max(offset, first) for part, offset in begin.items()}
+    ends = await log.ends()
+    log.seek({part: min(offset, ends[part]) for part, offset in begin.items()})
+    while not await log.passed(ends):
+        for record in await log.poll():
+            letter = letter_of(record)
+            if record.offset < ends[record.partition] and selection.has(letter):
+                yield letter
+
+
+def _count(counts: dict[str, int], letter: DeadLetter) -> None:
+    counts[letter.code] = counts.get(letter.code, 0) + 1

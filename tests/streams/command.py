@@ -1,0 +1,36 @@
+"""Running `mgeo` in this process: as a person would, without paying for another interpreter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from contracts.settings import KafkaSettings
+from deploy.cli.boundary import run
+
+Mgeo = Callable[..., Awaitable[tuple[int, str, str]]]
+"""Arguments to (exit code, standard output, standard error)."""
+
+
+def mgeo_for(
+    stream: KafkaSettings,
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Mgeo:
+    """The program, talking to this stream."""
+    monkeypatch.setenv("MGEO_KAFKA_BOOTSTRAP_SERVERS", stream.kafka_bootstrap_servers)
+    monkeypatch.setenv("MGEO_TOPIC_PREFIX", stream.topic_prefix)
+    monkeypatch.setenv("MGEO_PUBLISH_JOURNAL_DIR", str(state))
+    monkeypatch.setenv("MGEO_RESUME_SETTLE_MS", "0")
+
+    async def mgeo(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = await asyncio.to_thread(run, arguments)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return mgeo
