@@ -27,6 +27,10 @@ def ensure_first_state(kafka: KafkaSettings) -> str | None:
     from consumer.store.first_spec import first_spec
     from deploy.cli.output import note
 
+    # Asked before anything else: a machine without models may repeat the command, and opening the
+    # controller's producer would fence a controller that is at work.
+    if asyncio.run(_has_record(kafka)):
+        return None
     spec = first_spec(ParserSettings(), now=datetime.now(UTC), notice=note)
     return asyncio.run(write_first_state(kafka, spec))
 

@@ -47,11 +47,18 @@ def create(
         int | None,
         typer.Option(min=1, help="Copies of each record. Default: 3, or 1 per broker if fewer."),
     ] = None,
+    topics_only: Annotated[
+        bool,
+        typer.Option(
+            "--topics-only", help="Do not write which model serves first; the controller will."
+        ),
+    ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create the topics that are missing and check those that exist. Safe to repeat.
 
-    Leaves with 1 when an existing topic is not as it must be; nothing that exists is changed.
+    Then, on a new control topic, write that the model of MGEO_VERSION serves. Leaves with 1 when an
+    existing topic is not as it must be; nothing that exists is changed.
     """
     from contracts.settings import KafkaSettings
     from deploy.local.discovery import kafka_settings
@@ -63,11 +70,6 @@ def create(
 
     kafka = kafka_settings()
     result = asyncio.run(work(kafka))
-    if not result.differences:
-        for hook in AFTER_CREATE:
-            module, _, function = hook.partition(":")
-            if line := getattr(import_module(module), function)(kafka):
-                note(line)
     if output is Output.JSON:
         print_json(asdict(result))
     else:
@@ -78,6 +80,11 @@ def create(
         _print_differences(result.differences)
     if result.differences:
         raise typer.Exit(exit_codes.FAILED)
+    # Last, so that what was done is printed even when there is no such model here.
+    for hook in () if topics_only else AFTER_CREATE:
+        module, _, function = hook.partition(":")
+        if line := getattr(import_module(module), function)(kafka):
+            note(line)
 
 
 def check(partitions: PartitionsOption = None, output: OutputOption = Output.TABLE) -> None:

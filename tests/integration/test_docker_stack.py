@@ -34,7 +34,7 @@ def test_a_container_keeps_its_records_until_wiped(docker: Program) -> None:
     assert first.code == 0, first.err
     assert answers_now(first.json["bootstrap_servers"])
     assert docker("up", "--output", "json").json["started"] is False
-    assert docker("topics", "create", "--partitions", "1").code == 0
+    assert docker("topics", "create", "--topics-only", "--partitions", "1").code == 0
 
     subprocess.run(["docker", "kill", first.json["container"]], check=True, capture_output=True)
     assert docker("topics", "check").code == 6

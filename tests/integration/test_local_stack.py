@@ -109,7 +109,7 @@ def test_the_default_port_in_use_is_replaced_and_printed(mgeo: Program) -> None:
 
 def test_a_killed_broker_starts_again_with_its_records(mgeo: Program) -> None:
     before = up(mgeo)
-    assert mgeo("topics", "create", "--partitions", "1").code == 0
+    assert mgeo("topics", "create", "--topics-only", "--partitions", "1").code == 0
     asyncio.run(_send(str(before["bootstrap_servers"]), b"kept"))
     kill(before["pid"])
 
@@ -306,10 +306,11 @@ def test_commands_find_the_running_broker_or_say_what_to_do(mgeo: Program) -> No
     assert missing.code == 1
     assert {d["kind"] for d in missing.json["differences"]} == {"missing"}
 
-    created = mgeo("topics", "create", "--partitions", "2", "--output", "json")
+    create = ("topics", "create", "--topics-only", "--output", "json")
+    created = mgeo(*create, "--partitions", "2")
     assert created.code == 0, created.err
     assert "address.events" in created.json["created"]
-    repeated = mgeo("topics", "create", "--output", "json")
+    repeated = mgeo(*create)
     assert (repeated.code, repeated.json["created"]) == (0, [])
     assert mgeo("topics", "check").out == "All topics are as they must be.\n"
 
