@@ -211,10 +211,4 @@ CODES: Final = (
         "The command needs a part of the package that is not installed.",
         "Install the extra that the message names.",
     ),
-    CodeSpec(
-        "fingerprint_mismatch",
-        ("fatal",),
-        "The model behaves otherwise here than the spec says: another release or window length.",
-        "Run the release that named the model, with its MGEO_SEQUENCE_LENGTH.",
-    ),
 )
