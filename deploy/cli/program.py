@@ -40,20 +40,29 @@ def build() -> typer.Typer:
     return app
 
 
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        print(installed("mgeo-stream"))
+    except PackageNotFoundError:
+        print("not installed (running from a checkout)")
+    raise typer.Exit
+
+
 def _root(
-    version: bool = typer.Option(
-        False, "--version", help="Print the version and leave.", is_eager=True
+    _version: bool = typer.Option(
+        False,
+        "--version",
+        help="Print the version and leave.",
+        is_eager=True,
+        callback=_print_version,
     ),
 ) -> None:
-    if version:
-        from importlib.metadata import PackageNotFoundError
-        from importlib.metadata import version as installed
-
-        try:
-            print(installed("mgeo-stream"))
-        except PackageNotFoundError:
-            print("not installed (running from a checkout)")
-        raise typer.Exit
+    pass
 
 
 def example(*commands: str) -> str:
