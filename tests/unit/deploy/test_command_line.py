@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -32,29 +31,21 @@ def commands(command: object, path: tuple[str, ...] = ("mgeo",)) -> Iterator[tup
 ALL = dict(commands(typer.main.get_command(build())))
 
 
-def test_help_answers_in_half_a_second_and_imports_nothing_heavy() -> None:
+def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys\nfrom deploy.cli import main\n"
         "try:\n    main(['--help'])\nfinally:\n"
         f"    print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
     )
-
-    def run() -> tuple[float, subprocess.CompletedProcess[str]]:
-        before = time.monotonic()
-        result = subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return time.monotonic() - before, result
-
-    runs = [run() for _ in range(3)]
-    assert runs[0][1].stderr.strip() == "[]"
-    assert "Usage: mgeo" in runs[0][1].stdout
-    # The quickest of three: the promise is the program's, the rest is the machine's load.
-    assert min(seconds for seconds, _ in runs) < 0.5
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stderr.strip() == "[]"
+    assert "Usage: mgeo" in result.stdout
 
 
 @pytest.mark.parametrize("name", ALL)
