@@ -1,7 +1,7 @@
 """A lane's own memory, kept as the metadata of its committed offset.
 
 It is written in the same transaction as the offset, so it can never disagree with it:
-``v1;e=<serving epoch>;from=<offset>;attempt=<k>``.
+``v1;e=<serving epoch>;from=<offset>;attempt=<k>;by=<process>``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-_PATTERN = re.compile(r"v1;e=([0-9]{1,19});from=([0-9]{1,19});attempt=([0-9]{1,19})(?:;.*)?")
+_PATTERN = re.compile(
+    r"v1;e=([0-9]{1,19});from=([0-9]{1,19});attempt=([0-9]{1,19})(?:;by=([0-9a-z]{1,32}))?(?:;.*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +24,28 @@ class OffsetMetadata:
         from_offset: the first offset that is served under that epoch.
         attempt: how often the record at the committed offset has been started; 0 when it
             has not.
+        writer: the process that wrote it, lower-case letters and digits: one that reads its
+            own note again has not crashed since. Empty when unknown.
     """
 
     serving_epoch: int = 0
     from_offset: int = 0
     attempt: int = 0
+    writer: str = ""
 
     def encode(self) -> str:
         """The text that is stored beside the offset."""
-        return f"v1;e={self.serving_epoch};from={self.from_offset};attempt={self.attempt}"
+        text = f"v1;e={self.serving_epoch};from={self.from_offset};attempt={self.attempt}"
+        return f"{text};by={self.writer}" if self.writer else text
 
     @classmethod
     def decode(cls, text: str | None) -> Self | None:
         """Read it back; None when there is none or another program wrote it.
 
-        Fields that a later version appends after ``attempt`` are ignored.
+        Fields that a later version appends are ignored.
         """
         match = _PATTERN.fullmatch(text or "")
         if match is None:
             return None
-        epoch, start, attempt = (int(group) for group in match.groups())
-        return cls(epoch, start, attempt)
+        epoch, start, attempt = (int(group) for group in match.groups()[:3])
+        return cls(epoch, start, attempt, match[4] or "")

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import MgeoError
+from contracts.errors import FatalError, MgeoError
 from contracts.events import Component
 from contracts.spec import ModelSpec
 
@@ -24,6 +24,16 @@ class DeviceOutOfMemoryError(MgeoError):
     """The device had no memory for this batch; a smaller one may fit."""
 
     default_code = "device_out_of_memory"
+
+
+class DeviceLostError(FatalError):
+    """The device, or its context in this process, is broken: every further call would fail.
+
+    Were it taken for a fault of the rows, a broken device would turn a whole stream into
+    error results.
+    """
+
+    default_code = "device_lost"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +101,7 @@ class Encoder(Protocol):
 
         Raises:
             DeviceOutOfMemoryError: the batch does not fit; nothing is broken.
+            DeviceLostError: nothing will work any more in this process.
         """
         ...
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,8 +19,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
+from consumer.service.gpu import watch_gpu
 from consumer.service.health import Health, HealthServer
-from consumer.service.preflight import check_topics, find_topics
+from consumer.service.preflight import FoundTopic, check_topics, find_topics
 from consumer.settings import WorkerSettings
 from consumer.stream.batcher import Batcher
 from consumer.stream.cache import InterpretationCache
@@ -27,13 +29,15 @@ from consumer.stream.commit_schedule import CommitSchedule
 from consumer.stream.control import follow_control
 from consumer.stream.dispatcher import Dispatcher
 from consumer.stream.executor import DeviceExecutor
-from consumer.stream.lane import Lane
+from consumer.stream.in_flight import InFlight
+from consumer.stream.lane import Lane, LaneHost
 from consumer.stream.membership import Membership, MembershipLimits
 from consumer.stream.pipeline import Pipeline
-from consumer.stream.residency import ModelLoader, Residency
+from consumer.stream.residency import ModelLoader, Residency, ResidentSet
 from consumer.stream.roles import Role
 from consumer.stream.sink import AtLeastOnceSink, Sink, TransactionalSink
 from consumer.stream.telemetry import Telemetry
+from consumer.stream.waiting import or_event, sleep_or
 from contracts.control import RolloutState
 from contracts.errors import FatalError, MgeoError
 from contracts.limits import DEAD_LETTER_HEADROOM_BYTES
@@ -113,6 +117,13 @@ class Worker:
         self._sink_factory = sink_factory or self._make_sink
         self._options = client_options(kafka)
         self._residency = Residency(load, self._on_resident)
+        self._in_flight = InFlight(
+            max_addresses=settings.max_in_flight_addresses, max_bytes=settings.max_in_flight_bytes
+        )
+        self._telemetry.watch(self._in_flight)
+        # Names this process in the offset metadata: a lane that reads its own note again
+        # knows that there was no crash in between.
+        self._process = secrets.token_hex(4)
         self._membership: Membership | None = None
 
     async def run(
@@ -140,9 +151,8 @@ class Worker:
         )
         try:
             await self._serve(stop, pool, executor)
-        except* MgeoError as group:
-            # The first is the cause; the rest are its consequences.
-            raise _cause(group) from None
+        except BaseExceptionGroup as group:
+            raise _cause(group) from group
         finally:
             self._health.waiting_for("nothing: it has stopped")
             executor.close()
@@ -160,6 +170,8 @@ class Worker:
                 return
             try:
                 background.append(group.create_task(self._follow()))
+                background.append(group.create_task(self._residency.run()))
+                background.append(group.create_task(watch_gpu(self._telemetry.metrics)))
                 pipeline, dispatcher = self._engine(pool, executor)
                 background.append(group.create_task(pipeline.run()))
                 background.append(group.create_task(dispatcher.run()))
@@ -172,24 +184,47 @@ class Worker:
     # --- before joining -----------------------------------------------------------------------
 
     async def _preflight(self, stop: asyncio.Event) -> AIOKafkaAdminClient | None:
+        """An admin client, once the broker answers; None when stopped before."""
         self._health.waiting_for("the broker")
         while not stop.is_set():
             admin = AIOKafkaAdminClient(**self._options)
             try:
-                await admin.start()
-                found = await find_topics(
-                    admin, [self._role.input_topic, *self._role.output_topics]
-                )
+                if await or_event(stop, admin.start()):
+                    return admin
             except (KafkaError, OSError) as error:
                 _log.warning("broker unreachable", error=type(error).__name__)
-                await admin.close()
-                await _sleep_or(stop, 1.0)
-                continue
-            check_topics(
-                found, input_topic=self._role.input_topic, least_bytes=self._largest_records()
-            )
-            return admin
+            await admin.close()
+            await sleep_or(stop, 1.0)
         return None
+
+    async def _topics_fit(self, stop: asyncio.Event, admin: AIOKafkaAdminClient) -> bool:
+        """Wait until the broker answers, then check the topics; False when stopped before.
+
+        Done before every joining: the input may have got more partitions than its results.
+
+        Raises:
+            FatalError: see ``check_topics``.
+        """
+        self._health.waiting_for("the broker")
+        names = [self._role.input_topic, *self._role.output_topics]
+        found: dict[str, FoundTopic] = {}
+
+        async def look() -> None:
+            found.update(await find_topics(admin, names))
+
+        while not stop.is_set():
+            try:
+                if await or_event(stop, look()):
+                    check_topics(
+                        found,
+                        input_topic=self._role.input_topic,
+                        least_bytes=self._largest_records(),
+                    )
+                    return True
+            except (KafkaError, OSError) as error:
+                _log.warning("broker unreachable", error=type(error).__name__)
+                await sleep_or(stop, 1.0)
+        return False
 
     def _largest_records(self) -> dict[str, int]:
         limits = self._settings.limits
@@ -206,10 +241,11 @@ class Worker:
             self._kafka.names.control,
             self._options,
             self._telemetry.metrics,
-            self._residency.bring_in,
+            self._residency.want,
         )
 
-    def _on_resident(self, state: RolloutState) -> None:
+    def _on_resident(self, serving: ResidentSet) -> None:
+        state = serving.state
         metrics = self._telemetry.metrics
         metrics.gauge("mgeo_serving_epoch").set(state.serving.serving_epoch)
         info = metrics.gauge("mgeo_serving_info")
@@ -219,7 +255,7 @@ class Worker:
             info.labels(spec=state.serving.candidate.name, role="candidate").set(1)
         self._compare_version(state)
         if self._membership is not None:
-            self._membership.adopt(state)
+            self._membership.adopt(serving)
 
     def _compare_version(self, state: RolloutState) -> None:
         wanted, serving = self._settings.version, state.serving.stable.version
@@ -240,13 +276,13 @@ class Worker:
     ) -> tuple[Pipeline, Dispatcher]:
         settings = self._settings
         pipeline = Pipeline(
-            models=self._residency.models,
             batcher=Batcher(token_budget=settings.token_budget, batch_size=settings.batch_size),
             executor=executor,
             cache=InterpretationCache(settings.cache_chars),
             composer=self._role.composer,
             limits=settings.limits,
             cpu_pool=pool,
+            in_flight=self._in_flight,
             telemetry=self._telemetry,
         )
         dispatcher = Dispatcher(
@@ -263,10 +299,12 @@ class Worker:
         self, stop: asyncio.Event, admin: AIOKafkaAdminClient, dispatcher: Dispatcher
     ) -> None:
         self._health.waiting_for("a control record naming the model to serve")
-        if not await _wait_or(stop, self._residency.wait_for_epoch(0)):
+        if not await or_event(stop, self._residency.wait_for_epoch(0)):
             return
         budget = RejoinBudget(self._settings.max_rejoins, _REJOIN_WINDOW_S)
         while not stop.is_set():
+            if not await self._topics_fit(stop, admin):
+                return
             self._health.waiting_for("the consumer group")
             membership = self._membership = self._join(admin, dispatcher)
             try:
@@ -278,10 +316,13 @@ class Worker:
             if ending == "drained":
                 _log.info("drained")
                 return
-            await _sleep_or(stop, budget.spend(time.monotonic()))
+            await sleep_or(stop, budget.spend(time.monotonic()))
 
     def _join(self, admin: AIOKafkaAdminClient, dispatcher: Dispatcher) -> Membership:
         settings = self._settings
+        transaction_bytes = settings.limits.max_result_bytes * 2
+        # Revoked lanes finish their work, commit and close inside the rebalance.
+        rebalance_ms = settings.revoke_budget_ms + settings.session_timeout_ms
         consumer = AIOKafkaConsumer(
             group_id=self._role.group,
             enable_auto_commit=False,
@@ -289,28 +330,30 @@ class Worker:
             isolation_level="read_committed",
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=settings.session_timeout_ms // 5,
-            # Revoked lanes finish their work inside the rebalance.
-            rebalance_timeout_ms=settings.revoke_budget_ms + settings.session_timeout_ms,
-            request_timeout_ms=settings.request_timeout_ms + settings.revoke_budget_ms,
+            rebalance_timeout_ms=rebalance_ms,
+            # Joining is one request that lasts as long as the rebalance.
+            request_timeout_ms=max(settings.request_timeout_ms, rebalance_ms + 5_000),
             max_partition_fetch_bytes=settings.limits.max_record_bytes + RECORD_OVERHEAD_BYTES,
             **self._options,
         )
 
-        def make_lane(partition: TopicPartition, on_lost: Callable[[Lane], None]) -> Lane:
+        def make_lane(partition: TopicPartition, host: LaneHost) -> Lane:
             return Lane(
                 partition,
                 sink=self._sink_factory(partition, consumer),
                 schedule=CommitSchedule(
                     interval_s=settings.commit_interval_ms / 1e3,
                     max_records=settings.commit_max_records,
-                    max_bytes=settings.limits.max_record_bytes * 4,
+                    max_bytes=transaction_bytes,
                 ),
                 max_in_flight=settings.max_in_flight_records,
-                max_bytes=settings.limits.max_record_bytes * 4,
+                max_bytes=transaction_bytes,
+                max_addresses=settings.limits.max_addresses,
                 route=self._role.route,
+                in_flight=self._in_flight,
                 telemetry=self._telemetry,
-                on_start=dispatcher.start,
-                on_lost=on_lost,
+                process=self._process,
+                host=host,
             )
 
         return Membership(
@@ -319,10 +362,10 @@ class Worker:
             consumer=consumer,
             admin=admin,
             make_lane=make_lane,
+            start=dispatcher.start,
+            in_flight=self._in_flight,
             residency=self._residency,
             limits=MembershipLimits(
-                max_addresses=settings.max_in_flight_addresses,
-                max_bytes=settings.max_in_flight_bytes,
                 poll_records=_POLL_RECORDS,
                 revoke_budget_s=settings.revoke_budget_ms / 1e3,
                 drain_budget_s=settings.drain_budget_ms / 1e3,
@@ -367,33 +410,25 @@ class Worker:
             await asyncio.sleep(0.1)
 
 
-async def _wait_or(stop: asyncio.Event, awaitable: Any) -> bool:
-    """Wait for either; False when ``stop`` came first."""
-    waiting = asyncio.ensure_future(awaitable)
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            return False
-        waiting.result()  # raises what it raised
-        return True
-    finally:
-        waiting.cancel()
-        stopping.cancel()
-
-
-async def _sleep_or(stop: asyncio.Event, seconds: float) -> None:
-    await _wait_or(stop, asyncio.sleep(seconds))
-
-
 def _end_process(seconds: float) -> None:
     _log.critical("device call hangs; ending the process", seconds=round(seconds, 1))
     os._exit(75)  # EX_TEMPFAIL: nothing can interrupt the call, and nothing was half committed
 
 
-def _cause(group: BaseExceptionGroup[MgeoError]) -> MgeoError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, MgeoError)  # noqa: S101  (what the group was filtered for)
-    return error
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of ours if there is one: the rest are its consequences."""
+    first: BaseException | None = None
+    for error in _leaves(group):
+        if isinstance(error, MgeoError):
+            return error
+        first = first or error
+    assert first is not None  # noqa: S101  (a group is never empty)
+    return first
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -33,23 +33,68 @@ def next_start(earlier_starts: int, max_attempts: int) -> Start:
     return Start(attempt, alone=attempt > 1, dead_letter=attempt >= max_attempts)
 
 
+def crashed_starts(noted: int, *, noted_by_this_process: bool) -> int:
+    """How many of the starts noted beside an offset ended in a crash, as far as one can tell.
+
+    A process that reads its own last note again has lost its lane in between, not its life:
+    that one start is forgiven. Without this, a broker that keeps failing commits would make
+    an innocent record look like a killer.
+    """
+    return max(0, noted - 1) if noted_by_this_process else noted
+
+
 class Suspects:
     """Which of a lane's records may have been in flight at the crash before it was opened.
 
     They are the records below the log's end at that time, at most as many as one lane ever
-    has in flight.
+    has in flight. The first record from the committed offset on is the one that the note
+    beside that offset counts; the others were started once at most. The first need not lie
+    *at* the offset: transaction markers and compaction leave holes.
     """
 
     def __init__(self, *, earlier_starts: int, position: int, log_end: int, max_in_flight: int):
         """Read from the lane's offset metadata at ``position``; 0 starts means no suspects."""
-        self._position = position
-        self._starts_at_position = earlier_starts
-        self._log_end = log_end if earlier_starts > 0 else position
+        self._first: int | None = None
+        self._starts_of_first = earlier_starts
+        self._end = log_end if earlier_starts > 0 else position
+        self._counted_to = position
         self._left = max_in_flight
 
     def earlier_starts(self, offset: int) -> int:
-        """How often the next admitted record has been started before. Call once per record."""
-        if offset >= self._log_end or self._left <= 0:
+        """How often the record that is admitted now has been started before.
+
+        Records are admitted in order; one that is read again after a rollback is answered
+        as the first time.
+        """
+        if offset >= self._counted_to and offset < self._end:
+            if self._left == 0:
+                self._end = offset
+            else:
+                self._left -= 1
+                self._counted_to = offset + 1
+        starts = self.starts_at(offset)
+        if self._first is None:
+            self._first = offset
+        return starts
+
+    def starts_at(self, offset: int) -> int:
+        """The same for the record at or after ``offset``, admitted or not: counts nothing."""
+        if offset >= self._end or (offset >= self._counted_to and self._left == 0):
             return 0
-        self._left -= 1
-        return self._starts_at_position if offset == self._position else 1
+        is_first = self._first is None or offset <= self._first
+        return self._starts_of_first if is_first else 1
+
+
+def starts_to_leave(*, earlier: int, noted: int, ran_alone_unfinished: bool) -> int:
+    """What an owner that closes in good order writes beside the offset it leaves.
+
+    Its own start of the record is taken back, for it was no crash; those of earlier owners,
+    which were, stay. A record that ran alone and did not finish within the budget may be the
+    one that hangs the device, so its start counts.
+
+    Args:
+        earlier: starts of the record at the frontier before this owner.
+        noted: what is written beside the offset now.
+        ran_alone_unfinished: this owner started the record alone and it has not ended.
+    """
+    return noted if ran_alone_unfinished else earlier

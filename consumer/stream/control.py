@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -30,7 +30,7 @@ async def follow_control(
     topic: str,
     client_options: Mapping[str, Any],
     metrics: Metrics,
-    on_state: Callable[[RolloutState], Awaitable[None]],
+    on_state: Callable[[RolloutState], None],
 ) -> None:
     """Hand on every state to follow, in order, until cancelled.
 
@@ -60,7 +60,7 @@ async def follow_control(
                 # Transaction markers occupy offsets: the position, not a record, tells.
                 if pending is not None and await consumer.position(partition) >= end:
                     current, pending = pending, None
-                    await on_state(current)
+                    on_state(current)
         except (KafkaError, OSError) as error:
             _log.warning("control topic unreachable", error=type(error).__name__)
             await asyncio.sleep(1.0)

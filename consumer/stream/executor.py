@@ -16,7 +16,9 @@ from typing import Protocol
 
 import numpy as np
 
-from consumer.parser.seams import DeviceOutOfMemoryError, Encoder, Scores, TokenIds
+from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Encoder, Scores, TokenIds
+
+_CLOSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,9 @@ class DeviceExecutor:
         Args:
             encoder: the model's network.
             rows: token ids of each row, shape (tokens,).
+
+        Raises:
+            DeviceLostError: the device is broken; the process must end.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[DeviceRun] = loop.create_future()
@@ -105,13 +110,18 @@ class DeviceExecutor:
         """Stop the threads once what was submitted has run. Does not wait for a hung call."""
         self._closing.set()
         self._jobs.put(None)
-        self._thread.join(timeout=self._hang_after_s)
+        self._thread.join(timeout=min(self._hang_after_s, _CLOSE_S))
 
     def _work(self) -> None:
         idle_since = time.monotonic()
         while (job := self._jobs.get()) is not None:
             started = self._busy_since = time.monotonic()
-            outcomes, splits = self._encode(job.encoder, job.rows)
+            try:
+                outcomes, splits = self._encode(job.encoder, job.rows)
+            except DeviceLostError as error:
+                self._busy_since = None
+                _deliver(job, error)
+                continue
             self._busy_since = None
             ended = time.monotonic()
             self._observer.device_time(busy_s=ended - started, idle_s=started - idle_since)
@@ -126,13 +136,14 @@ class DeviceExecutor:
             token_ids[index, : len(row)] = row
         try:
             scores = encoder.encode(token_ids, lengths)
+            return [scores[index, :length] for index, length in enumerate(lengths)], 0
+        except DeviceLostError:
+            raise
         except DeviceOutOfMemoryError:
             self._observer.device_out_of_memory()
             code = "device_out_of_memory"
         except Exception:  # noqa: BLE001  (whatever the network raises, its batch must not be lost)
             code = "model_error"
-        else:
-            return [scores[index, :length] for index, length in enumerate(lengths)], 0
         if len(rows) == 1:
             return [RowFault(code)], 0
         middle = len(rows) // 2
@@ -148,10 +159,14 @@ class DeviceExecutor:
                 return
 
 
-def _deliver(job: _Job, run: DeviceRun) -> None:
+def _deliver(job: _Job, outcome: DeviceRun | DeviceLostError) -> None:
     def resolve() -> None:
-        if not job.future.done():
-            job.future.set_result(run)
+        if job.future.done():
+            return
+        if isinstance(outcome, DeviceLostError):
+            job.future.set_exception(outcome)
+        else:
+            job.future.set_result(outcome)
 
     try:
         job.loop.call_soon_threadsafe(resolve)

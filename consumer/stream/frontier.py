@@ -13,7 +13,7 @@ from dataclasses import dataclass
 @dataclass(slots=True)
 class _Entry:
     offset: int
-    size: int
+    size: int = 0
     finished: bool = False
 
 
@@ -46,30 +46,32 @@ class Frontier:
         """Records admitted and not yet taken."""
         return len(self._entries)
 
-    def admit(self, offset: int, size: int = 0) -> None:
+    def admit(self, offset: int) -> None:
         """A record has come in.
-
-        Args:
-            offset: its offset.
-            size: its weight in bytes, for ``take``.
 
         Raises:
             ValueError: the offset was admitted before, or lies below the position.
         """
         if offset < self._next:
             raise ValueError(f"offset {offset} is below {self._next}")
-        entry = _Entry(offset, size)
+        entry = _Entry(offset)
         self._entries.append(entry)
         self._by_offset[offset] = entry
         self._next = offset + 1
 
-    def finish(self, offset: int) -> None:
+    def finish(self, offset: int, size: int = 0) -> None:
         """The record's outcome is known.
+
+        Args:
+            offset: which record.
+            size: bytes of what is to be published for it, for ``take``.
 
         Raises:
             KeyError: the record is not in flight.
         """
-        self._by_offset[offset].finished = True
+        entry = self._by_offset[offset]
+        entry.finished = True
+        entry.size = size
 
     def ready(self) -> tuple[int, int]:
         """How many records could be taken now, and their total size."""

@@ -10,23 +10,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from aiokafka import ConsumerRecord, TopicPartition
 
 from consumer.stream.adoption import adopt
-from consumer.stream.attempts import Suspects
+from consumer.stream.attempts import Suspects, crashed_starts, starts_to_leave
 from consumer.stream.commit_schedule import CommitLater, CommitNow, CommitSchedule
 from consumer.stream.frontier import Frontier
+from consumer.stream.in_flight import InFlight, Ticket, likely_addresses
 from consumer.stream.records import Outgoing, Record, Route
+from consumer.stream.residency import ResidentSet
 from consumer.stream.sink import Sink, SinkLostError
 from consumer.stream.telemetry import Telemetry
 from contracts.control import RolloutState
 from contracts.events import Origin
+from contracts.logs import get_logger
 from contracts.offset_metadata import OffsetMetadata
 
+_log = get_logger(__name__)
+
 State = Literal["opening", "open", "closing", "closed"]
+
+# What a commit may still take once the budget for work in hand is spent.
+_COMMIT_GRACE_S = 5.0
 
 
 class Router(Protocol):
@@ -37,21 +45,41 @@ class Router(Protocol):
         ...
 
 
+class LaneHost(Protocol):
+    """Whoever owns the lane."""
+
+    def on_start(self, lane: Lane, record: Record) -> None:
+        """This record is to be started."""
+        ...
+
+    def on_lost(self, lane: Lane) -> None:
+        """The sink is lost; called once."""
+        ...
+
+    def on_room(self) -> None:
+        """Records have left: others may start."""
+        ...
+
+
 class Lane:
     """The life of one partition in this worker.
 
-    ``start`` → ``admit`` many records → ``close``. All methods belong to the event loop.
+    ``fence`` → ``start`` → ``admit`` many records → ``close``. All methods belong to the
+    event loop. Between ``start`` and ``close`` one task commits; nothing else moves the
+    frontier.
 
     Args:
         partition: the input partition.
         sink: publishes and commits.
         schedule: when to commit.
         max_in_flight: most records in work; the rest waits in the backlog.
-        max_bytes: most bytes of one transaction.
+        max_bytes: most bytes published in one transaction.
+        max_addresses: most addresses that one record can hold.
         route: chooses the model of a record.
+        in_flight: what all lanes together have in work.
         telemetry: told about commits.
-        on_start: hands a record to the dispatcher.
-        on_lost: called once when the sink is lost.
+        process: names this process in the offset metadata.
+        host: who owns the lane.
     """
 
     def __init__(
@@ -62,10 +90,12 @@ class Lane:
         schedule: CommitSchedule,
         max_in_flight: int,
         max_bytes: int,
+        max_addresses: int,
         route: Router,
+        in_flight: InFlight,
         telemetry: Telemetry,
-        on_start: Callable[[Lane, Record], None],
-        on_lost: Callable[[Lane], None],
+        process: str,
+        host: LaneHost,
     ) -> None:
         self.partition = partition
         self.state: State = "opening"
@@ -73,22 +103,24 @@ class Lane:
         self._schedule = schedule
         self._max_in_flight = max_in_flight
         self._max_bytes = max_bytes
+        self._max_addresses = max_addresses
         self._route = route
+        self._in_flight = in_flight
         self._telemetry = telemetry
-        self._on_start = on_start
-        self._on_lost = on_lost
+        self._process = process
+        self._host = host
         self._frontier = Frontier(0)
         self._suspects = Suspects(earlier_starts=0, position=0, log_end=0, max_in_flight=0)
         self._records: dict[int, Record] = {}
-        self._backlog: deque[ConsumerRecord] = deque()
-        self._serving: RolloutState | None = None
+        self._backlog: deque[tuple[ConsumerRecord, Ticket]] = deque()
+        self._serving: ResidentSet | None = None
         self._adopted = OffsetMetadata()  # what the committed metadata says
         self._pending_adoption: OffsetMetadata | None = None
         self._noted_starts = 0  # of the record at the frontier, as committed
         self._last_commit_at = float("-inf")
-        self._committing = False
-        self._moved = asyncio.Event()  # replaced each time it is set: wakes all who wait
         self._sink_lock = asyncio.Lock()
+        self._commit_task: asyncio.Task[None] | None = None
+        self._moved = asyncio.Event()  # replaced each time it is set: wakes all who wait
         self._changed = asyncio.Event()
         self._committer: asyncio.Task[None] | None = None
 
@@ -105,7 +137,7 @@ class Lane:
         await self._sink.open()
 
     def start(
-        self, *, position: int, log_end: int, metadata: OffsetMetadata, serving: RolloutState
+        self, *, position: int, log_end: int, metadata: OffsetMetadata, serving: ResidentSet
     ) -> None:
         """Open the gate.
 
@@ -113,11 +145,14 @@ class Lane:
             position: the first offset to work on.
             log_end: the partition's end offset now.
             metadata: what the last owner left beside the committed offset.
-            serving: the state whose serving set is resident.
+            serving: what lanes serve under now.
         """
+        earlier = crashed_starts(
+            metadata.attempt, noted_by_this_process=metadata.writer == self._process
+        )
         self._frontier = Frontier(position)
         self._suspects = Suspects(
-            earlier_starts=metadata.attempt,
+            earlier_starts=earlier,
             position=position,
             log_end=log_end,
             max_in_flight=self._max_in_flight,
@@ -125,12 +160,18 @@ class Lane:
         self._adopted = metadata
         self._noted_starts = metadata.attempt
         self._serving = serving
-        epoch = serving.serving.serving_epoch
-        if epoch != metadata.serving_epoch:
-            self._pending_adoption = OffsetMetadata(epoch, position)
+        if serving.epoch != metadata.serving_epoch:
+            self._pending_adoption = OffsetMetadata(serving.epoch, position)
         self.state = "open"
-        self._committer = asyncio.create_task(self._commit_loop())
-        self._changed.set()
+        self._committer = asyncio.create_task(self._commit_until_closed())
+        _log.info(
+            "lane open",
+            partition=self.partition.partition,
+            position=position,
+            behind=log_end - position,
+            serving_epoch=serving.epoch,
+            earlier_starts=earlier,
+        )
 
     # --- in ---------------------------------------------------------------------------------
 
@@ -158,23 +199,31 @@ class Lane:
         """A record came from Kafka; one that was seen before is dropped."""
         if self.state != "open":
             return
-        newest = self._backlog[-1].offset + 1 if self._backlog else self._frontier.next_admissible
+        newest = (
+            self._backlog[-1][0].offset + 1 if self._backlog else self._frontier.next_admissible
+        )
         if message.offset < newest:
             return
-        self._backlog.append(message)
-        self._pump()
+        self._backlog.append((message, self._in_flight.enter(len(message.value or b""))))
+        self.pump()
 
-    def _pump(self) -> None:
+    def pump(self) -> None:
+        """Start what may be started of the backlog."""
         while self._backlog and len(self._records) < self._max_in_flight and self.state == "open":
-            record = self._record(self._backlog.popleft())
-            self._frontier.admit(record.origin.offset, record.size)
+            message, ticket = self._backlog[0]
+            addresses = likely_addresses(message.value, self._max_addresses)
+            if not self._in_flight.may_start(addresses):
+                return
+            self._backlog.popleft()
+            self._in_flight.count(ticket, addresses)
+            record = self._record(message, ticket)
+            self._frontier.admit(record.origin.offset)
             self._records[record.origin.offset] = record
-            self._telemetry.taken_in(record)
-            self._on_start(self, record)
+            self._host.on_start(self, record)
 
-    def _record(self, message: ConsumerRecord) -> Record:
+    def _record(self, message: ConsumerRecord, ticket: Ticket) -> Record:
         assert self._serving is not None  # noqa: S101  (set before the gate opened)
-        value: bytes | None = message.value
+        route = self._route(self._serving.state, message)
         return Record(
             origin=Origin(
                 topic=self.partition.topic,
@@ -182,13 +231,15 @@ class Lane:
                 offset=message.offset,
             ),
             key=message.key,
-            value=value,
+            value=message.value,
             headers=tuple(message.headers),
-            route=self._route(self._serving, message),
+            route=route,
+            model=self._serving.models[route.key],
+            ticket=ticket,
             received_at=time.monotonic(),
             done=self._finished,
             earlier_starts=self._suspects.earlier_starts(message.offset),
-            size=len(value or b""),
+            size=ticket.size,
         )
 
     # --- starting a record ------------------------------------------------------------------
@@ -199,55 +250,67 @@ class Lane:
 
     async def reaches(self, offset: int) -> None:
         """Wait until the record at ``offset`` is the first uncommitted one, or the lane ends."""
-        while self.state in ("open", "closing") and self._committing_before(offset):
+        while self.state in ("open", "closing") and (
+            self._sink_lock.locked() or any(earlier < offset for earlier in self._records)
+        ):
             await self._moved.wait()
-
-    def _committing_before(self, offset: int) -> bool:
-        return self._committing or any(earlier < offset for earlier in self._records)
 
     async def note_start(self, attempt: int) -> bool:
         """Write down that the record at the frontier is started for the ``attempt``-th time.
 
         Returns:
-            False when the lane was lost meanwhile; the record must not run.
+            False when the lane is lost or closing; the record must not run.
         """
-        if await self._commit([], self._frontier.position, attempt):
-            self._noted_starts = attempt
-            return True
-        return False
+        return self.state == "open" and await self._commit([], attempt)
 
     # --- out --------------------------------------------------------------------------------
 
     def _finished(self, record: Record) -> None:
         """The record's outgoing record is ready."""
         if self._records.get(record.origin.offset) is record:
-            self._frontier.finish(record.origin.offset)
+            size = len(record.outgoing.value) if record.outgoing is not None else 0
+            self._frontier.finish(record.origin.offset, size)
             self._changed.set()
 
-    def adopt(self, state: RolloutState) -> int | None:
+    def adopt(self, serving: ResidentSet) -> int | None:
         """Move to another serving set.
 
         Returns:
-            The offset to read again from, when work was thrown away; else None.
+            The offset to read again from, when work was thrown away; else None. What was
+            read before that must then not be admitted any more.
         """
         if self.state != "open" or self._serving is None:
             return None
         decision = adopt(
-            state,
-            current_epoch=self._serving.serving.serving_epoch,
+            serving.state,
+            current_epoch=self._serving.epoch,
             frontier=self._frontier.position,
             next_admissible=self._frontier.next_admissible,
         )
         if decision is None:
             return None
-        self._serving = state
-        self._pending_adoption = OffsetMetadata(state.serving.serving_epoch, decision.from_offset)
+        self._serving = serving
+        self._pending_adoption = OffsetMetadata(serving.epoch, decision.from_offset)
         self._changed.set()
         if not decision.discard:
             return None
+        _log.info(
+            "uncommitted work discarded",
+            partition=self.partition.partition,
+            records=self.in_flight,
+            serving_epoch=serving.epoch,
+        )
         self._abandon()
         self._frontier = Frontier(decision.from_offset)
         return decision.from_offset
+
+    async def _commit_until_closed(self) -> None:
+        try:
+            await self._commit_loop()
+        except Exception as error:
+            # A lane that silently stops committing would hold its partition for ever.
+            self._lose(f"{type(error).__name__} in the commit loop")
+            raise
 
     async def _commit_loop(self) -> None:
         while self.state in ("open", "closing"):
@@ -267,7 +330,7 @@ class Lane:
             elif isinstance(decision, CommitLater):
                 await _wait(self._changed, decision.at - time.monotonic())
             elif self._adoptable():
-                if not await self._commit([], self._frontier.position, self._noted_starts):
+                if not await self._commit([], self._noted_starts):
                     return
             elif self.state == "closing":
                 return
@@ -277,61 +340,81 @@ class Lane:
     async def _commit_ready(self) -> bool:
         offsets = self._frontier.take(self._schedule.max_records, self._max_bytes)
         records = [self._records.pop(offset) for offset in offsets]
-        began = time.monotonic()
         outgoing = [record.outgoing for record in records if record.outgoing is not None]
-        # The next record in line may already be running.
-        if not await self._commit(outgoing, self._frontier.position, 1):
-            for record in records:
-                self._telemetry.let_go(record)
-            return False
-        self._noted_starts = 1
-        self._last_commit_at = time.monotonic()
-        self._telemetry.committed(records, self._last_commit_at - began)
-        self._pump()
-        return True
+        began = time.monotonic()
+        # 1: the next record in line may already be running.
+        committed = await self._commit(outgoing, 1)
+        for record in records:
+            self._in_flight.leave(record.ticket)
+        if committed:
+            self._last_commit_at = time.monotonic()
+            self._telemetry.committed(records, self._last_commit_at - began)
+            self.pump()
+        self._host.on_room()
+        return committed
 
     def _adoptable(self) -> bool:
         pending = self._pending_adoption
         return pending is not None and self._frontier.position >= pending.from_offset
 
-    async def _commit(self, outgoing: Sequence[Outgoing], offset: int, attempt: int) -> bool:
-        pending = self._pending_adoption if self._adoptable() else None
-        base = pending or self._adopted
-        metadata = OffsetMetadata(base.serving_epoch, base.from_offset, attempt)
+    async def _commit(self, outgoing: Sequence[Outgoing], attempt: int) -> bool:
+        """Publish and move the offset to the frontier; False when the lane is lost."""
+        committed = False
         async with self._sink_lock:
             if self.state == "closed":
                 return False
-            self._committing = True
+            pending = self._pending_adoption if self._adoptable() else None
+            base = pending or self._adopted
+            metadata = OffsetMetadata(base.serving_epoch, base.from_offset, attempt, self._process)
+            # A task of its own: a commit that is cancelled half-way goes on all the same.
+            self._commit_task = asyncio.create_task(
+                self._sink.commit(outgoing, self._frontier.position, metadata.encode())
+            )
             try:
-                await self._sink.commit(outgoing, offset, metadata.encode())
-            except SinkLostError:
-                self._lose()
-                return False
-            finally:
-                self._committing = False
-                self._announce()
-        self._adopted = metadata
-        if pending is not None and self._pending_adoption is pending:
-            self._pending_adoption = None
-        return True
+                await asyncio.shield(self._commit_task)
+            except SinkLostError as error:
+                self._lose(str(error), fenced=error.fenced)
+            except asyncio.CancelledError:
+                self._lose("cancelled while committing")
+                raise
+            except Exception as error:  # noqa: BLE001  (whatever it is, its outcome is unknown)
+                _log.error("commit failed unexpectedly", error=type(error).__name__)
+                self._lose(type(error).__name__)
+            else:
+                committed = True
+                self._adopted = metadata
+                self._noted_starts = attempt
+                if pending is not None and self._pending_adoption is pending:
+                    self._pending_adoption = None
+        self._announce()
+        return committed
 
     # --- closing ----------------------------------------------------------------------------
 
-    def _lose(self) -> None:
+    def _lose(self, reason: str, *, fenced: bool = False) -> None:
         if self.state != "closed":
             self.state = "closed"
-            self._telemetry.commit_failed()
+            _log.warning(
+                "lane lost", partition=self.partition.partition, reason=reason, fenced=fenced
+            )
+            self._telemetry.lane_lost(fenced=fenced)
             self._abandon()
             self._changed.set()
-            self._on_lost(self)
+            self._host.on_lost(self)
 
     def _abandon(self) -> None:
         for record in self._records.values():
             record.abandoned = True
-            self._telemetry.let_go(record)
+            self._in_flight.leave(record.ticket)
         self._records.clear()
-        self._backlog.clear()
+        self._drop_backlog()
         self._announce()
+        self._host.on_room()
+
+    def _drop_backlog(self) -> None:
+        for _, ticket in self._backlog:
+            self._in_flight.leave(ticket)
+        self._backlog.clear()
 
     def _announce(self) -> None:
         self._moved.set()
@@ -340,27 +423,58 @@ class Lane:
     async def close(self, budget_s: float) -> None:
         """Commit what gets finished within the budget, leave the rest to the next owner.
 
+        Ends within the budget and a fixed grace, whatever the broker does. Never raises.
+
         Args:
             budget_s: seconds that work in hand may still take.
-
-        What is left was not at fault, so the note that it was started is taken back.
         """
-        self._backlog.clear()
-        if self.state == "open":
-            deadline = time.monotonic() + budget_s
-            while self._records and self.state == "open" and time.monotonic() < deadline:
-                await _wait(self._moved, deadline - time.monotonic())
+        self._drop_backlog()
+        deadline = time.monotonic() + budget_s
+        while self._records and self.state == "open" and time.monotonic() < deadline:
+            await _wait(self._moved, deadline - time.monotonic())
         if self.state == "open":
             self.state = "closing"
             self._changed.set()
-        if self._committer is not None:
-            await self._committer
-        if self.state == "closing":
-            if self._noted_starts > 0:
-                await self._commit([], self._frontier.position, 0)
-            self._abandon()
+        left = len(self._records)
+        ending = asyncio.create_task(self._end())
+        await asyncio.wait(
+            {ending}, timeout=max(0.0, deadline - time.monotonic()) + _COMMIT_GRACE_S
+        )
+        if not ending.done():
+            self._lose("the broker did not answer while closing")
+        self._abandon()
         self.state = "closed"
         await self._sink.close()
+        for task in (ending, self._committer, self._commit_task):
+            if task is not None:
+                task.cancel()  # only what is still waiting for a sink that is gone
+                await asyncio.wait({task})
+        _log.info(
+            "lane closed",
+            partition=self.partition.partition,
+            position=self._frontier.position,
+            left_to_the_next_owner=left,
+        )
+
+    async def _end(self) -> None:
+        if self._committer is not None:
+            await self._committer
+        if self.state != "closing":
+            return
+        note = starts_to_leave(
+            earlier=self._suspects.starts_at(self._frontier.position),
+            noted=self._noted_starts,
+            ran_alone_unfinished=self._runs_alone(),
+        )
+        if note != self._noted_starts:
+            await self._commit([], note)
+
+    def _runs_alone(self) -> bool:
+        first = min(self._records, default=None)
+        if first is None:
+            return False
+        earlier = self._records[first].earlier_starts
+        return 0 < earlier < self._noted_starts
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -20,11 +20,13 @@ from aiokafka.errors import (
 )
 
 from consumer.stream.adoption import may_open
-from consumer.stream.lane import Lane
-from consumer.stream.residency import Residency
+from consumer.stream.in_flight import InFlight
+from consumer.stream.lane import Lane, LaneHost
+from consumer.stream.records import Record
+from consumer.stream.residency import Residency, ResidentSet
 from consumer.stream.sink import SinkLostError
 from consumer.stream.telemetry import Telemetry
-from contracts.control import RolloutState
+from consumer.stream.waiting import first_of, or_event
 from contracts.errors import FatalError
 from contracts.logs import get_logger
 from contracts.offset_metadata import OffsetMetadata
@@ -39,15 +41,11 @@ class MembershipLimits:
     """The bounds of one membership.
 
     Attributes:
-        max_addresses: addresses in flight above which all partitions are paused.
-        max_bytes: bytes in flight above which all partitions are paused.
         poll_records: most records taken from the client at a time.
         revoke_budget_s: time that work in hand gets when partitions are taken away.
         drain_budget_s: the same when the worker stops.
     """
 
-    max_addresses: int
-    max_bytes: int
     poll_records: int
     revoke_budget_s: float
     drain_budget_s: float
@@ -89,7 +87,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         group: the consumer group.
         consumer: not yet started; ``auto_offset_reset`` must be ``none``.
         admin: started; reads committed offsets with their metadata.
-        make_lane: makes the lane of a partition.
+        make_lane: makes the lane of a partition, for its host.
+        start: hands a record to the dispatcher.
+        in_flight: what all lanes have in work.
         residency: the control state that lanes open under.
         limits: bounds.
         telemetry: told what happens.
@@ -102,7 +102,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         group: str,
         consumer: AIOKafkaConsumer,
         admin: AIOKafkaAdminClient,
-        make_lane: Callable[[TopicPartition, Callable[[Lane], None]], Lane],
+        make_lane: Callable[[TopicPartition, LaneHost], Lane],
+        start: Callable[[Lane, Record], None],
+        in_flight: InFlight,
         residency: Residency,
         limits: MembershipLimits,
         telemetry: Telemetry,
@@ -112,13 +114,19 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._consumer = consumer
         self._admin = admin
         self._make_lane = make_lane
+        self._start = start
+        self._in_flight = in_flight
         self._residency = residency
         self._limits = limits
         self._telemetry = telemetry
         self._lanes: dict[TopicPartition, Lane] = {}
         self._openings: dict[TopicPartition, asyncio.Task[None]] = {}
         self._paused_by_us: set[TopicPartition] = set()
-        self._overloaded = False
+        self._sought: set[TopicPartition] = set()  # since the poll under way began
+        self._turn = 0
+        self._assigned = False
+        self._leaving = False
+        self._closing: asyncio.Task[None] | None = None
         self._leave = asyncio.Event()
         self._failure: BaseException | None = None
 
@@ -127,22 +135,22 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         """True once the group has answered and every assigned lane is open."""
         return self._assigned and not self._openings
 
-    _assigned = False
-
     # --- the life of the membership -------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> Ending:
-        """Work until ``stop`` is set or a lane is lost.
+        """Work until ``stop`` is set or a lane is lost. A membership runs once.
 
         Raises:
             FatalError: the process must not go on; see ``first_position``.
             KafkaError: the broker could not be reached to begin with.
         """
-        await self._consumer.start()
-        self._consumer.subscribe([self._topic], listener=self)
         try:
+            if not await or_event(stop, self._consumer.start()):
+                return "drained"
+            self._consumer.subscribe([self._topic], listener=self)
             await self._take_in(stop)
         finally:
+            self._leaving = True
             drained = stop.is_set() and self._failure is None
             await self._close_lanes(
                 self._limits.drain_budget_s if drained else self._limits.revoke_budget_s
@@ -153,11 +161,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         return "drained" if stop.is_set() else "lane_lost"
 
     async def _take_in(self, stop: asyncio.Event) -> None:
-        leaving = asyncio.create_task(_first(stop, self._leave))
+        leaving = asyncio.create_task(first_of(stop, self._leave))
         polling: asyncio.Task[Mapping[TopicPartition, list[Any]]] | None = None
         try:
             while not leaving.done():
                 self._balance_load()
+                self._sought.clear()
                 # Never cancelled while the consumer lives: a cancelled getmany() leaks a
                 # counter that switches the poll-interval check off.
                 polling = asyncio.create_task(self._poll())
@@ -169,6 +178,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             leaving.cancel()
             if polling is not None:
                 await asyncio.wait({polling}, timeout=1.0)
+                polling.add_done_callback(_look_at)  # its records were never admitted
 
     async def _poll(self) -> Mapping[TopicPartition, list[Any]]:
         try:
@@ -198,7 +208,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     def _admit(self, batch: Mapping[TopicPartition, list[Any]]) -> None:
         for partition, messages in batch.items():
             lane = self._lanes.get(partition)
-            if lane is None:
+            if lane is None or partition in self._sought:
+                # Read before the lane went back: between these and what comes next is a gap.
                 continue
             for message in messages:
                 lane.admit(message)
@@ -208,15 +219,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     def _balance_load(self) -> None:
         """Pause what is full, resume what has room; never drop."""
-        telemetry, limits = self._telemetry, self._limits
-        # Stop at the bound, go on at half of it: no flapping.
-        share = 0.5 if self._overloaded else 1.0
-        self._overloaded = (
-            telemetry.addresses_in_flight >= limits.max_addresses * share
-            or telemetry.bytes_in_flight >= limits.max_bytes * share
-        )
+        overloaded = self._in_flight.overloaded()
+        self.on_room()
         open_lanes = {tp: lane for tp, lane in self._lanes.items() if lane.state == "open"}
-        full = {tp for tp, lane in open_lanes.items() if self._overloaded or lane.full}
+        full = {tp for tp, lane in open_lanes.items() if overloaded or lane.full}
         assigned = self._consumer.assignment()
         pause = (full - self._paused_by_us) & assigned
         resume = ((self._paused_by_us & set(open_lanes)) - full) & assigned
@@ -225,17 +231,27 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         if resume:
             self._consumer.resume(*resume)
         self._paused_by_us = full
-        telemetry.paused(len(full))
+        self._telemetry.paused(len(full))
+
+    def on_room(self) -> None:
+        """Start what waits in the lanes, beginning with another lane each time."""
+        partitions = list(self._lanes)
+        if not partitions:
+            return
+        self._turn = (self._turn + 1) % len(partitions)
+        for partition in (*partitions[self._turn :], *partitions[: self._turn]):
+            lane = self._lanes.get(partition)
+            if lane is not None:
+                lane.pump()
 
     def _tell_lag(self) -> None:
+        assigned = self._consumer.assignment()
+        lag: dict[int, int] = {}
         for partition, lane in self._lanes.items():
-            highwater = (
-                self._consumer.highwater(partition)
-                if partition in self._consumer.assignment()
-                else None
-            )
+            highwater = self._consumer.highwater(partition) if partition in assigned else None
             if highwater is not None and lane.state == "open":
-                self._telemetry.lag(partition.partition, max(0, highwater - lane.position))
+                lag[partition.partition] = max(0, highwater - lane.position)
+        self._telemetry.lag(lag)
 
     # --- rebalances -------------------------------------------------------------------------------
 
@@ -244,18 +260,23 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         del revoked  # eager assignors revoke everything
         self._assigned = False
         await self._close_lanes(self._limits.revoke_budget_s)
+        if self._closing is not None:
+            # The worker is leaving and its lanes have the drain budget: the group waits.
+            await asyncio.wait({self._closing}, timeout=self._limits.drain_budget_s)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Gate every partition; each opens in a task of its own.
 
         aiokafka only logs what a callback raises, so nothing here may fail silently.
         """
+        if self._leaving:
+            return  # a producer opened now would fence whoever is assigned next
         partitions = sorted(assigned)
         self._telemetry.rebalanced(len(partitions))
         if partitions:
             self._consumer.pause(*partitions)
         for partition in partitions:
-            lane = self._make_lane(partition, self._on_lost)
+            lane = self._make_lane(partition, self)
             self._lanes[partition] = lane
             task = asyncio.create_task(self._open(partition, lane))
             self._openings[partition] = task
@@ -268,13 +289,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             beginning = (await self._consumer.beginning_offsets([partition]))[partition]
             end = (await self._consumer.end_offsets([partition]))[partition]
             position = first_position(partition, committed, beginning, end)
-            state = await self._residency.wait_for_epoch(metadata.serving_epoch)
-            assert may_open(state.serving.serving_epoch, metadata.serving_epoch)  # noqa: S101
+            serving = await self._serving_at(partition, metadata.serving_epoch)
             if self._lanes.get(partition) is not lane or lane.state != "opening":
                 return
             # No await from here on: nobody may admit a record between seek and start.
             self._consumer.seek(partition, position)
-            lane.start(position=position, log_end=end, metadata=metadata, serving=state)
+            lane.start(position=position, log_end=end, metadata=metadata, serving=serving)
             self._consumer.resume(partition)
         except SinkLostError as error:
             _log.warning("lane did not open", partition=partition.partition, reason=str(error))
@@ -286,10 +306,23 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                 "lane did not open", partition=partition.partition, reason=type(error).__name__
             )
             self._leave.set()
+        except Exception as error:  # noqa: BLE001  (a task of its own: unseen, it would gate the lane for ever)
+            _log.exception("lane did not open", partition=partition.partition)
+            self._fail(error)
         finally:
             if self._openings.get(partition) is asyncio.current_task():
                 del self._openings[partition]
             self._count_lanes()
+
+    async def _serving_at(self, partition: TopicPartition, epoch: int) -> ResidentSet:
+        current = self._residency.current
+        if current is None or not may_open(current.epoch, epoch):
+            _log.warning(
+                "gate closed: the partition has reached a serving epoch that is not known here",
+                partition=partition.partition,
+                epoch=epoch,
+            )
+        return await self._residency.wait_for_epoch(epoch)
 
     async def _read_committed(self, partition: TopicPartition) -> tuple[int | None, OffsetMetadata]:
         offsets = await self._admin.list_consumer_group_offsets(self._group, partitions=[partition])
@@ -298,8 +331,13 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             return None, OffsetMetadata()
         return found.offset, OffsetMetadata.decode(found.metadata) or OffsetMetadata()
 
-    def _on_lost(self, lane: Lane) -> None:
-        _log.warning("lane lost", partition=lane.partition.partition)
+    def on_start(self, lane: Lane, record: Record) -> None:
+        """A lane starts a record."""
+        self._start(lane, record)
+
+    def on_lost(self, lane: Lane) -> None:
+        """A lane is gone: leave the group, so that all of it is assigned anew."""
+        del lane
         self._leave.set()
 
     def _fail(self, error: BaseException) -> None:
@@ -307,6 +345,17 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._leave.set()
 
     async def _close_lanes(self, budget_s: float) -> None:
+        if not self._lanes and not self._openings:
+            return
+        closing = asyncio.create_task(self._close_all(budget_s))
+        self._closing = closing
+        try:
+            await asyncio.shield(closing)
+        finally:
+            if self._closing is closing and closing.done():
+                self._closing = None
+
+    async def _close_all(self, budget_s: float) -> None:
         lanes, self._lanes = self._lanes, {}
         openings, self._openings = self._openings, {}
         if openings:
@@ -314,17 +363,24 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             for task in openings.values():
                 task.cancel()
             await asyncio.gather(*openings.values(), return_exceptions=True)
-        await asyncio.gather(*(lane.close(budget_s) for lane in lanes.values()))
+        outcomes = await asyncio.gather(
+            *(lane.close(budget_s) for lane in lanes.values()), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                self._fail(outcome)
         self._paused_by_us = set()
+        self._tell_lag()
         self._count_lanes()
 
     # --- serving ------------------------------------------------------------------------------
 
-    def adopt(self, state: RolloutState) -> None:
+    def adopt(self, serving: ResidentSet) -> None:
         """A newer serving set is resident: every open lane moves to it."""
         for partition, lane in self._lanes.items():
-            reread_from = lane.adopt(state)
+            reread_from = lane.adopt(serving)
             if reread_from is not None:
+                self._sought.add(partition)
                 self._consumer.seek(partition, reread_from)
 
     def _count_lanes(self) -> None:
@@ -332,13 +388,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._telemetry.lanes(opening=len(self._openings), open_=open_)
 
 
-async def _first(*events: asyncio.Event) -> None:
-    tasks = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
+def _look_at(task: asyncio.Task[Mapping[TopicPartition, list[Any]]]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 async def _bounded(awaitable: Any, seconds: float) -> None:

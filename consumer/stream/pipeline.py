@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor as CpuPool
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from consumer.stream.batcher import Batch, Batcher
 from consumer.stream.cache import InterpretationCache
 from consumer.stream.compose import ParsedComposer, failed_address, parsed_address
 from consumer.stream.executor import DeviceExecutor, RowFault
+from consumer.stream.in_flight import InFlight
 from consumer.stream.records import DeadLetter, Outgoing, Record
 from consumer.stream.telemetry import Telemetry
 from contracts.decode import BatchInput, decode_batch
@@ -39,7 +40,8 @@ _DEVICE_QUEUE = 2
 class _Task:
     """One distinct text on its way through the model, for everyone who waits for it."""
 
-    model: Hashable
+    key: Hashable
+    model: AddressModel
     text: str
     waiting: list[tuple[Record, int]]
     prepared: PreparedAddress | None = None
@@ -63,29 +65,29 @@ class Pipeline:
     """The way of a record from bytes to the record that is published.
 
     Args:
-        models: resident models by route key; a record's model must be in it when submitted.
         batcher: forms device batches.
         executor: runs them.
         cache: remembers repeats.
         composer: makes the outgoing record; it is what differs between roles.
         limits: bounds of an input record.
         cpu_pool: threads for pure Python work.
+        in_flight: told how many addresses a record really has.
         telemetry: told what happens.
     """
 
     def __init__(
         self,
         *,
-        models: Mapping[Hashable, AddressModel],
         batcher: Batcher[_Row],
         executor: DeviceExecutor,
         cache: InterpretationCache,
         composer: ParsedComposer,
         limits: Limits,
         cpu_pool: CpuPool,
+        in_flight: InFlight,
         telemetry: Telemetry,
     ) -> None:
-        self._models = models
+        self._in_flight = in_flight
         self._batcher = batcher
         self._executor = executor
         self._cache = cache
@@ -132,6 +134,9 @@ class Pipeline:
         while True:
             await self._inbox_filled.wait()
             chunk = self._next_chunk()
+            unwanted = [record for record in chunk if record.abandoned]
+            chunk = [record for record in chunk if not record.abandoned]
+            await self._finish(unwanted)
             decoded = await self._in_pool(_decode_all, [r.value for r in chunk], self._limits)
             fresh: dict[Hashable, list[_Task]] = {}
             finished: list[Record] = []
@@ -143,8 +148,8 @@ class Pipeline:
                 if record.pending == 0:
                     finished.append(record)
             await self._finish(finished)
-            for model, tasks in fresh.items():
-                await self._prepare(model, tasks)
+            for tasks in fresh.values():
+                await self._prepare(tasks)
 
     def _next_chunk(self) -> list[Record]:
         chunk: list[Record] = []
@@ -158,11 +163,11 @@ class Pipeline:
         return chunk
 
     def _enter(self, record: Record, batch: BatchInput, fresh: dict[Hashable, list[_Task]]) -> None:
-        model = record.route.model
+        model = record.route.key
         record.batch = batch
         record.results = [None] * len(batch.addresses)
         record.pending = len(batch.addresses)
-        self._telemetry.addresses_in(record)
+        self._in_flight.count(record.ticket, record.pending)
         for index, address in enumerate(batch.addresses):
             text = address.text
             if address.fault is not None or text is None:
@@ -172,32 +177,34 @@ class Pipeline:
             known = self._cache.get(model, text)
             self._telemetry.cache(hit=known is not None)
             if known is not None:
-                self._settle(record, index, parsed_address(address.id, text, known))
+                self._settle(record, index, _result(address.id, text, known))
                 continue
             task = self._tasks.get((model, text))
             if task is None:
-                task = self._tasks[model, text] = _Task(model, text, [])
+                task = self._tasks[model, text] = _Task(model, record.model, text, [])
                 fresh.setdefault(model, []).append(task)
             task.waiting.append((record, index))
 
-    async def _prepare(self, model: Hashable, tasks: list[_Task]) -> None:
-        prepare = self._models[model].prepare
+    async def _prepare(self, tasks: list[_Task]) -> None:
+        prepare = tasks[0].model.prepare
         texts = [task.text for task in tasks]
-        failed: list[_Task] = []
+        complete: list[_Task] = []
         for task, prepared in zip(
             tasks, await self._in_pool(_prepare_all, prepare, texts), strict=True
         ):
             if prepared is None:
                 task.fault = "model_error"
-                failed.append(task)
+                complete.append(task)
                 continue
             task.prepared = prepared
             task.missing = len(prepared.windows)
             task.scores = [None] * task.missing
+            if not task.missing:  # nothing in it that the device could score
+                complete.append(task)
             for index, window in enumerate(prepared.windows):
-                self._batcher.add(model, _Row(task, index, window), window.length)
+                self._batcher.add(task.key, _Row(task, index, window), window.length)
         self._device_wake.set()
-        await self._complete(model, failed)
+        await self._complete(complete)
 
     # --- the device -------------------------------------------------------------------------
 
@@ -229,7 +236,7 @@ class Pipeline:
         if rows:
             self._telemetry.batch(batch)
             run = await self._executor.run(
-                self._models[batch.model].encoder, [row.window.token_ids for row in rows]
+                rows[0].task.model.encoder, [row.window.token_ids for row in rows]
             )
             for row, outcome in zip(rows, run.rows, strict=True):
                 task = row.task
@@ -250,27 +257,27 @@ class Pipeline:
             task.missing -= 1
             if task.missing == 0:
                 complete.append(task)
-        await self._complete(batch.model, complete)
+        await self._complete(complete)
 
     # --- out: scores to records -------------------------------------------------------------
 
-    async def _complete(self, model: Hashable, tasks: list[_Task]) -> None:
+    async def _complete(self, tasks: list[_Task]) -> None:
         if not tasks:
             return
         good = [task for task in tasks if task.fault is None]
-        found = await self._in_pool(_interpret_all, self._models[model], good) if good else []
+        found = await self._in_pool(_interpret_all, good[0].model, good) if good else []
         interpretations = dict(zip(map(id, good), found, strict=True))
         finished: list[Record] = []
         for task in tasks:
             self._forget(task)
             interpretation = interpretations.get(id(task))
             if interpretation is not None:
-                self._cache.put(model, task.text, interpretation)
+                self._cache.put(task.key, task.text, interpretation)
             for record, index in task.waiting:
                 assert record.batch is not None  # noqa: S101  (set before it waited)
                 address = record.batch.addresses[index]
                 result = (
-                    parsed_address(address.id, task.text, interpretation)
+                    _result(address.id, task.text, interpretation)
                     if interpretation is not None
                     else failed_address(address.id, task.text, task.fault or "model_error")
                 )
@@ -280,8 +287,8 @@ class Pipeline:
         await self._finish(finished)
 
     def _forget(self, task: _Task) -> None:
-        if self._tasks.get((task.model, task.text)) is task:
-            del self._tasks[task.model, task.text]
+        if self._tasks.get((task.key, task.text)) is task:
+            del self._tasks[task.key, task.text]
 
     @staticmethod
     def _settle(record: Record, index: int, result: AddressResult) -> None:
@@ -308,14 +315,19 @@ class Pipeline:
         self, records: Sequence[Record], finished_at: float, wall: datetime
     ) -> list[Outgoing]:
         return [
-            self._composer.compose(
-                record, self._models[record.route.model], finished_at=finished_at, wall=wall
-            )
+            self._composer.compose(record, record.model, finished_at=finished_at, wall=wall)
             for record in records
         ]
 
     async def _in_pool(self, function: Callable[..., _T], *args: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+
+
+def _result(identifier: str, text: str, found: Interpretation) -> AddressResult:
+    try:
+        return parsed_address(identifier, text, found)
+    except ValueError:  # not a result at all: a confidence that is no number, say
+        return failed_address(identifier, text, "model_error")
 
 
 def _decode_all(values: Sequence[bytes | None], limits: Limits) -> list[BatchInput | DeadLetter]:

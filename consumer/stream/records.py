@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+from consumer.parser.seams import AddressModel
+from consumer.stream.in_flight import Ticket
 from contracts.decode import BatchInput
 from contracts.events import AddressResult, Origin, Track
 from contracts.headers import Header, Stage
@@ -20,7 +22,7 @@ class Route:
     serving_epoch: int
 
     @property
-    def model(self) -> Hashable:
+    def key(self) -> Hashable:
         """The key under which the model is resident."""
         return self.spec.key
 
@@ -54,7 +56,9 @@ class Record:
         key: the publisher's key.
         value: the raw bytes; dropped once they are no longer needed.
         headers: the publisher's headers.
-        route: the model it goes to.
+        route: the model it goes to, by name.
+        model: the same, loaded: held here, it outlives its eviction.
+        ticket: its share of what is in flight.
         received_at: monotonic seconds.
         done: called in the event loop once ``outgoing`` is set.
         earlier_starts: how often it was started before this process took it in.
@@ -70,6 +74,8 @@ class Record:
     value: bytes | None
     headers: tuple[Header, ...]
     route: Route
+    model: AddressModel
+    ticket: Ticket
     received_at: float
     done: Callable[[Record], None]
     earlier_starts: int = 0
@@ -81,8 +87,3 @@ class Record:
     outgoing: Outgoing | None = None
     abandoned: bool = False
     size: int = 0
-
-    @property
-    def addresses(self) -> int:
-        """How many addresses it holds; 1 before it is decoded."""
-        return len(self.results) or 1

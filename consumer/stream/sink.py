@@ -14,11 +14,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    KafkaError,
+    ProducerFenced,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.stream.records import Outgoing
 from contracts.errors import TransientError
+from contracts.logs import get_logger
+
+_log = get_logger(__name__)
 
 _STOP_TIMEOUT_S = 5.0
 
@@ -31,6 +40,11 @@ class SinkLostError(TransientError):
     """
 
     default_code = "sink_lost"
+
+    def __init__(self, message: str, *, fenced: bool = False) -> None:
+        """``fenced``: the broker said that another owner has taken over."""
+        super().__init__(message)
+        self.fenced = fenced
 
 
 class Sink(Protocol):
@@ -100,7 +114,9 @@ class TransactionalSink:
         except (KafkaError, OSError, AssertionError) as error:
             # Fencing, a time-out and a failed send cannot be told apart reliably. The broker
             # ends the transaction: at its time-out, or when the next owner starts.
-            raise SinkLostError(f"the transaction failed: {type(error).__name__}") from error
+            raise SinkLostError(
+                f"the transaction failed: {type(error).__name__}", fenced=_is_fencing(error)
+            ) from error
 
     async def close(self) -> None:
         """An open transaction is left for the broker to abort."""
@@ -139,7 +155,10 @@ class AtLeastOnceSink:
             await _send(producer, outgoing)
             await self._consumer.commit({self._source: (offset, metadata)})
         except (KafkaError, OSError, AssertionError) as error:
-            raise SinkLostError(f"the commit failed: {type(error).__name__}") from error
+            raise SinkLostError(
+                f"the commit failed: {type(error).__name__}",
+                fenced=isinstance(error, CommitFailedError),
+            ) from error
 
     async def close(self) -> None:
         """Stop the producer."""
@@ -180,8 +199,21 @@ async def _send(producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> Non
         raise failures[0]
 
 
+def _is_fencing(error: BaseException) -> bool:
+    return isinstance(error, ProducerFenced | InvalidProducerEpoch | InvalidProducerIdMapping)
+
+
 async def _stop(producer: AIOKafkaProducer) -> None:
-    # stop() waits for batches that a fenced producer can never deliver.
-    with contextlib.suppress(KafkaError, OSError, AssertionError, TimeoutError):
+    try:
         async with asyncio.timeout(_STOP_TIMEOUT_S):
             await producer.stop()
+    except Exception as error:  # noqa: BLE001  (there is nothing to do but to let go)
+        _log.info("producer did not stop in good order", error=type(error).__name__)
+        # stop() waits for batches that a fenced producer, or one whose broker is away, can
+        # never deliver. Given up half-way it leaves its sender running and its sockets open.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                await producer._sender.close()
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                await producer.client.close()

@@ -5,11 +5,13 @@ The engine calls methods with its own words; nothing else imports prometheus.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry, PlatformCollector, ProcessCollector
 
 from consumer.stream.batcher import Batch
+from consumer.stream.in_flight import InFlight
 from consumer.stream.records import Record
 from contracts.metrics import WORKER_METRICS, Metrics
 
@@ -38,10 +40,11 @@ class Telemetry:
         self._batches = metrics.counter("mgeo_device_batches")
         self._queue = metrics.histogram("mgeo_queue_seconds")
         self._service = metrics.histogram("mgeo_service_seconds")
-        self._in_addresses = metrics.gauge("mgeo_inflight_addresses")
-        self._in_bytes = metrics.gauge("mgeo_inflight_bytes")
-        self.addresses_in_flight = 0
-        self.bytes_in_flight = 0
+        self._lag_of: set[int] = set()
+        # Memory, CPU, open files: the client registers them for its default registry alone.
+        if registry is not REGISTRY:
+            ProcessCollector(registry=registry)
+            PlatformCollector(registry=registry)
 
     # --- the device, from its own thread ---
 
@@ -66,23 +69,11 @@ class Telemetry:
         """A text was looked up."""
         (self._hits if hit else self._misses).inc()
 
-    def taken_in(self, record: Record) -> None:
-        """A record was admitted; it counts as one address until it is decoded."""
-        self._add(1, record.size)
-
-    def addresses_in(self, record: Record) -> None:
-        """A record was decoded."""
-        self._add(record.addresses - 1, 0)
-
-    def let_go(self, record: Record) -> None:
-        """A record was committed or abandoned."""
-        self._add(-record.addresses, -record.size)
-
-    def _add(self, addresses: int, size: int) -> None:
-        self.addresses_in_flight += addresses
-        self.bytes_in_flight += size
-        self._in_addresses.set(self.addresses_in_flight)
-        self._in_bytes.set(self.bytes_in_flight)
+    def watch(self, in_flight: InFlight) -> None:
+        """Show these sums."""
+        addresses = self.metrics.gauge("mgeo_inflight_addresses")
+        addresses.set_function(lambda: in_flight.addresses)
+        self.metrics.gauge("mgeo_inflight_bytes").set_function(lambda: in_flight.bytes)
 
     def finished(self, record: Record, now: float) -> None:
         """A record is ready to be committed."""
@@ -98,7 +89,6 @@ class Telemetry:
         metrics.counter("mgeo_transactions").labels(outcome="committed").inc()
         metrics.histogram("mgeo_commit_seconds").observe(seconds)
         for record in records:
-            self.let_go(record)
             if record.dead_letter is not None:
                 metrics.counter("mgeo_dead_letters").labels(code=record.dead_letter.code).inc()
                 metrics.counter("mgeo_records").labels(outcome="dead_letter").inc()
@@ -115,10 +105,11 @@ class Telemetry:
             if failed:
                 addresses.labels(status="error", spec=spec).inc(failed)
 
-    def commit_failed(self) -> None:
+    def lane_lost(self, *, fenced: bool) -> None:
         """A commit failed or its outcome is unknown; the lane closes."""
         self.metrics.counter("mgeo_transactions").labels(outcome="lost").inc()
-        self.metrics.counter("mgeo_fencings").inc()
+        if fenced:
+            self.metrics.counter("mgeo_fencings").inc()
 
     def rebalanced(self, lanes: int) -> None:
         """The group assigned partitions."""
@@ -130,9 +121,14 @@ class Telemetry:
         self.metrics.gauge("mgeo_lanes").labels(state="opening").set(opening)
         self.metrics.gauge("mgeo_lanes").labels(state="open").set(open_)
 
-    def lag(self, partition: int, records: int) -> None:
-        """Input records of a partition that are not committed."""
-        self.metrics.gauge("mgeo_lag_records").labels(partition=str(partition)).set(records)
+    def lag(self, records: Mapping[int, int]) -> None:
+        """Input records that are not committed, by owned partition; the others are forgotten."""
+        gauge = self.metrics.gauge("mgeo_lag_records")
+        for partition in self._lag_of - set(records):
+            gauge.remove(str(partition))
+        for partition, count in records.items():
+            gauge.labels(partition=str(partition)).set(count)
+        self._lag_of = set(records)
 
     def paused(self, partitions: int) -> None:
         """Partitions paused by backpressure."""

@@ -45,7 +45,7 @@ class InstantEncoder:
         self.batches.append((len(lengths), int(token_ids.shape[1])))
         if self._before is not None:
             self._before(token_ids)
-        if any(_spells(row, KILLER_TEXT) for row in token_ids):
+        if spells_killer(token_ids):
             os._exit(9)
         if any(_spells(row, BROKEN_TEXT) for row in token_ids):
             raise RuntimeError("broken on purpose")
@@ -55,6 +55,11 @@ class InstantEncoder:
 
     def warm_up(self, token_budget: int, sequence_length: int) -> None:
         self.warmed = True
+
+
+def spells_killer(token_ids: TokenIds) -> bool:
+    """True when a row of this padded batch is the text that ends the process."""
+    return any(_spells(row, KILLER_TEXT) for row in token_ids)
 
 
 def _spells(row: TokenIds, text: str) -> bool:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumer.parser.seams import AddressModel
 from consumer.service.worker import SinkFactory, Worker
 from consumer.settings import WorkerSettings
-from consumer.stream.roles import stable_role
+from consumer.stream.roles import Role, stable_role
+from consumer.stream.sink import TransactionalSink
 from contracts.control import RolloutState, encode_state
 from contracts.settings import KafkaSettings, client_options
 from contracts.spec import ModelSpec
@@ -68,6 +70,30 @@ def settings_for_tests(**changes: object) -> WorkerSettings:
             **changes,
         }
     )
+
+
+def unfenced_sinks(kafka: KafkaSettings, settings: WorkerSettings, role: Role) -> SinkFactory:
+    """Sinks whose transactional ids no other process shares: nobody is ever fenced.
+
+    What the whole design rests on, taken away: with these the oracle must complain.
+    """
+    mine = uuid.uuid4().hex
+
+    def make(partition: TopicPartition, consumer: AIOKafkaConsumer) -> TransactionalSink:
+        del consumer
+        return TransactionalSink(
+            partition,
+            group=role.group,
+            transactional_id=f"{kafka.topic_prefix}unfenced.{mine}.{partition.partition}",
+            producer_options={
+                **client_options(kafka),
+                "acks": "all",
+                "request_timeout_ms": settings.request_timeout_ms,
+                "transaction_timeout_ms": settings.transaction_timeout_ms,
+            },
+        )
+
+    return make
 
 
 @asynccontextmanager

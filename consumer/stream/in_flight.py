@@ -1,0 +1,75 @@
+"""What all lanes of a worker have taken in and not yet committed. Pure.
+
+The bound on addresses is strict: a record starts only when it fits, or when nothing else is
+in work. The bound on bytes is where reading pauses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Ticket:
+    """The share of one record.
+
+    Attributes:
+        addresses: how many it counts for; 0 before it is started.
+        size: its bytes.
+        held: False once it was given back.
+    """
+
+    addresses: int
+    size: int
+    held: bool = True
+
+
+class InFlight:
+    """The sums, and the bounds on them.
+
+    Args:
+        max_addresses: most addresses in work.
+        max_bytes: bytes of input above which nothing more is read.
+    """
+
+    def __init__(self, *, max_addresses: int, max_bytes: int) -> None:
+        self._max_addresses = max_addresses
+        self._max_bytes = max_bytes
+        self._overloaded = False
+        self.addresses = 0
+        self.bytes = 0
+
+    def enter(self, size: int) -> Ticket:
+        """A record of ``size`` bytes was read; it does not work yet."""
+        self.bytes += size
+        return Ticket(0, size)
+
+    def may_start(self, addresses: int) -> bool:
+        """True when a record of so many addresses may be worked on now."""
+        return self.addresses == 0 or self.addresses + addresses <= self._max_addresses
+
+    def count(self, ticket: Ticket, addresses: int) -> None:
+        """The record counts for so many addresses from here on; ignored once it left."""
+        if ticket.held:
+            self.addresses += addresses - ticket.addresses
+            ticket.addresses = addresses
+
+    def leave(self, ticket: Ticket) -> None:
+        """The record is committed or no longer wanted. A second call does nothing."""
+        if ticket.held:
+            ticket.held = False
+            self.addresses -= ticket.addresses
+            self.bytes -= ticket.size
+
+    def overloaded(self) -> bool:
+        """True when reading must pause: at a bound, until half of it is reached again."""
+        share = 0.5 if self._overloaded else 1.0
+        self._overloaded = (
+            self.addresses >= self._max_addresses * share or self.bytes >= self._max_bytes * share
+        )
+        return self._overloaded
+
+
+def likely_addresses(value: bytes | None, most: int) -> int:
+    """How many addresses a record seems to hold, before it is decoded: its ``"text"`` keys."""
+    return max(1, min((value or b"").count(b'"text"'), most))
