@@ -85,7 +85,7 @@ class HubClient:
         self, model: HubModel, root: Path, names: Sequence[str], watch: Watch | None
     ) -> Path:
         """These files, by exact name, so that no listed path leads anywhere else."""
-        with self._explaining(model), _quiet():
+        with self._explaining(model), quiet_modelscope():
             return Path(
                 self._snapshot_download(
                     model.hub_id,
@@ -150,8 +150,8 @@ def _callbacks(watch: Watch | None) -> list[type] | None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """What its log would say is said by our own errors, in one sentence."""
+def quiet_modelscope() -> Iterator[None]:
+    """What its log would say is said by ourselves, in one sentence."""
     loggers = [logging.getLogger(name) for name in ("modelscope", "modelscope_hub")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

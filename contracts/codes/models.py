@@ -211,4 +211,10 @@ CODES: Final = (
         "The command needs a part of the package that is not installed.",
         "Install the extra that the message names.",
     ),
+    CodeSpec(
+        "bad_known_addresses",
+        ("usage",),
+        "The file of labelled addresses for mgeo model selfcheck cannot be used.",
+        "The message names the line; write one JSON object with text and components per line.",
+    ),
 )

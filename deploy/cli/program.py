@@ -17,6 +17,7 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.topics",
     "deploy.cli.publish",
     "deploy.cli.worker",
+    "deploy.cli.model",
     "deploy.cli.demo",
     "deploy.cli.results",
     "deploy.cli.dlq",

@@ -16,6 +16,8 @@ CHECKS: tuple[str, ...] = (
     "deploy.doctor.machine:extras",
     "deploy.doctor.machine:device",
     "deploy.doctor.machine:disk",
+    "deploy.doctor.models:store",
+    "deploy.doctor.models:digests",
     "deploy.doctor.broker:java",
     "deploy.doctor.broker:jars",
     "deploy.doctor.broker:data_folder",
