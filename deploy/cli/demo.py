@@ -53,7 +53,7 @@ def demo(
     print(f"\n{time.monotonic() - began:.0f} s in all.")
     if faults:
         raise typer.Exit(1)
-    print("Next: mgeo up, then docs/tutorials/data-team.md.")
+    print("Next: your own file: mgeo parse FILE --out parsed.csv (docs/guides/files.md).")
 
 
 async def _prepare(kafka: KafkaSettings) -> None:
