@@ -60,6 +60,21 @@ def up(
     print(f"Kafka {state.kafka_version} {verb} at {state.bootstrap_servers}")
     if result.started:
         note("Next: mgeo topics create. Stop it with: mgeo down")
+    _say_who_finds_it(state.bootstrap_servers)
+
+
+def _say_who_finds_it(address: str) -> None:
+    """Point out who will not use this broker: whoever was told of another, and our Python API."""
+    import os
+
+    from contracts.settings import KafkaSettings
+    from deploy.local.discovery import VARIABLE
+
+    configured = os.environ.get(VARIABLE)
+    if configured and configured != address:
+        note(f"But {VARIABLE} is set: all commands use {configured}, not this broker.")
+    elif not configured and KafkaSettings().kafka_bootstrap_servers != address:
+        note(f"Commands find it. For Python and other clients: export {VARIABLE}={address}")
 
 
 def down(

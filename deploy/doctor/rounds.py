@@ -22,6 +22,7 @@ CHECKS: tuple[str, ...] = (
     "deploy.doctor.broker:jars",
     "deploy.doctor.broker:data_folder",
     "deploy.doctor.broker:kafka",
+    "deploy.doctor.serving:serving",
 )
 
 

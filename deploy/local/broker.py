@@ -191,12 +191,13 @@ class LocalBroker:
         return self._process
 
     def _halt(self) -> None:
-        if self._process is not None:
-            self._process.stop(self.settings.broker_stop_timeout_s)
-            self._process = None
-        if self._archive is not None:
+        if self._process is None:
+            return
+        graceful = self._process.stop(self.settings.broker_stop_timeout_s)
+        self._process = None
+        if graceful and self._archive is not None:  # killed, it may have left half an archive
             self._archive.adopt(self._archive_scratch)
-            self._archive = None
+        self._archive = None
 
     @property
     def _archive_scratch(self) -> Path:
@@ -210,6 +211,7 @@ class LocalBroker:
             settings.cache_dir, repository=settings.maven_repository, progress=self._progress
         )
         self.work_dir.mkdir(parents=True, exist_ok=True)
+        self._archive_scratch.unlink(missing_ok=True)
         archive = jvm.ClassArchive.of(
             settings.cache_dir, java, classpath, jars.pinned().digest, settings.broker_heap_mib
         )

@@ -95,7 +95,7 @@ def down(settings: LocalSettings, *, wipe: bool = False) -> DownResult:
         for process in _processes(settings):
             graceful &= end_process(process, settings.broker_stop_timeout_s)
             stopped.append(process.pid)
-        if state is not None and state.archive:
+        if stopped and graceful and state is not None and state.archive:
             jvm.ClassArchive(Path(state.archive)).adopt(settings.broker_dir / "classes.jsa")
         clear_state(settings.broker_dir)
         wiped = wipe and settings.broker_dir.exists()

@@ -101,6 +101,7 @@ def test_the_default_port_in_use_is_replaced_and_printed(mgeo: Program) -> None:
         outcome = mgeo("up")
         assert outcome.code == 0, outcome.err
         address = outcome.out.split()[-1]
+        assert f"export MGEO_KAFKA_BOOTSTRAP_SERVERS={address}" in outcome.err
         assert address.startswith("127.0.0.1:")
         assert address != "127.0.0.1:9092"
         assert "Port 9092 is in use by another program; using" in outcome.err
@@ -316,5 +317,6 @@ def test_commands_find_the_running_broker_or_say_what_to_do(mgeo: Program) -> No
 
     doctor = mgeo("doctor", "--output", "json")
     found = {finding["name"]: finding["status"] for finding in doctor.json}
+    assert found["serving"] == "broken", doctor.out  # nobody wrote the first record
     for name in ("Python", "Java", "broker jars", "broker data", "Kafka", "topics", "disk"):
         assert found[name] == "ok", doctor.out

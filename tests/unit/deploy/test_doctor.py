@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from contracts.control import first_state
 from contracts.errors import UsageError
 from deploy.doctor import CHECKS, Finding, Status, examine
 from deploy.doctor.broker import release
 from deploy.doctor.finding import ok
+from deploy.doctor.serving import judge
+from tests.models.instant import spec
 
 HERE = "tests.unit.deploy.test_doctor"
 
@@ -45,6 +48,23 @@ def test_every_listed_check_exists() -> None:
     for check in CHECKS:
         module, _, name = check.partition(":")
         assert callable(getattr(import_module(module), name))
+
+
+STATE = first_state(spec(), incarnation="i", updated_at="2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("wanted", [None, "", spec().version, spec().name])
+def test_the_serving_model_is_shown(wanted: str | None) -> None:
+    finding = judge(STATE, wanted)
+    assert finding.status is Status.OK
+    assert finding.found == f"{spec().name}, serving epoch 1"
+
+
+def test_a_setting_that_the_record_overrules_is_pointed_out() -> None:
+    finding = judge(STATE, "mgeo-other-v1-20260101")
+    assert finding.status is Status.ABSENT
+    assert "MGEO_VERSION says mgeo-other-v1-20260101, which is not used" in finding.found
+    assert "mgeo rollout start --candidate mgeo-other-v1-20260101" in finding.hint
 
 
 @pytest.mark.parametrize(
