@@ -15,6 +15,7 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.broker",
     "deploy.cli.doctor",
     "deploy.cli.topics",
+    "deploy.cli.parse",
     "deploy.cli.publish",
     "deploy.cli.worker",
     "deploy.cli.model",

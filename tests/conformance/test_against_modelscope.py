@@ -19,7 +19,7 @@ from consumer.address_parser import AddressParser
 from consumer.parser.model import MgeoModel, load_model
 from consumer.settings import ParserSettings
 from contracts.events import AddressResult
-from tests.conformance.checkpoints import (
+from tests.models.tagging import (
     ADDRESSES,
     entities_of,
     text_of,

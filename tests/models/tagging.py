@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
-from consumer.parser.checkpoint import build_network, read_checkpoint
+from consumer.parser.checkpoint import build_network, read_checkpoint, read_weights
 from consumer.parser.tokenizer import AddressTokenizer
 from tests.models.tiny import MGEO_LABELS, write_tiny_checkpoint
 
@@ -54,9 +55,17 @@ def entities_of(address: Labelled) -> list[tuple[str, int, int]]:
     return found
 
 
-def write_tagging_checkpoint(directory: Path, *, seed: int = 11) -> Path:
-    """Write a model directory whose tags for ``ADDRESSES`` are right."""
-    write_tiny_checkpoint(directory, seed=seed, hidden=256, layers=2, scale=0.05)
+def write_tagging_checkpoint(directory: Path, *, seed: int = 11, safetensors: bool = False) -> Path:
+    """Write a model directory whose tags for ``ADDRESSES`` are right.
+
+    Args:
+        directory: made if missing.
+        seed: of the random transformer.
+        safetensors: write ``model.safetensors`` instead of ``pytorch_model.bin``.
+    """
+    write_tiny_checkpoint(
+        directory, seed=seed, hidden=256, layers=2, scale=0.05, safetensors=safetensors
+    )
     checkpoint = read_checkpoint(directory)
     network = build_network(checkpoint)
     tokenizer = AddressTokenizer.from_directory(directory)
@@ -73,11 +82,13 @@ def write_tagging_checkpoint(directory: Path, *, seed: int = 11) -> Path:
     targets = np.full((len(wanted), len(MGEO_LABELS)), -8.0)
     targets[np.arange(len(wanted)), wanted] = 8.0
     solution = np.linalg.lstsq(features, targets, rcond=None)[0]
-    path = directory / "pytorch_model.bin"
-    weights = torch.load(path, weights_only=True)
+    weights = read_weights(directory)
     weights["classifier.weight"] = torch.tensor(solution[:-1].T.copy(), dtype=torch.float32)
     weights["classifier.bias"] = torch.tensor(solution[-1], dtype=torch.float32)
-    torch.save(weights, path)
+    if safetensors:
+        save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+    else:
+        torch.save(weights, directory / "pytorch_model.bin")
     return directory
 
 
