@@ -1,4 +1,4 @@
-"""A model directory of the MGeo kind, read into transformers' BERT token classifier.
+"""A model directory of the MGeo kind, read and checked.
 
 Reads data only: no code from the directory ever runs, no pickle is executed. Weights must
 fit the architecture exactly; a checkpoint of another kind is refused by name.
@@ -16,19 +16,10 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from consumer.parser.architecture import Architecture, expected_weights, read_architecture
 from consumer.parser.labels import read_json_object, read_labels
-from consumer.parser.network import supports
 from consumer.store.kinds import refuse_by_configuration, refuse_by_weights
 from contracts.errors import UsageError
-
-_SHAPE_KEYS: Final = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-)
 
 # What a text-only token classifier never runs: the pooler, the geographic encoder of the
 # multi-modal models, buffers, the cross attention to that encoder.
@@ -38,23 +29,6 @@ _UNUSED: Final = re.compile(
     r"|bert\.encoder\.layer\.\d+\.crossattention\."
 )
 _LAYER: Final = re.compile(r"bert\.encoder\.layer\.(\d+)\.")
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """The shape of the network, from ``config.json``."""
-
-    vocab_size: int
-    hidden_size: int
-    layers: int
-    """Layers that text runs through: MGeo's ``fusion_layer``, else all."""
-    heads: int
-    intermediate_size: int
-    positions: int
-    """Longest sequence, special tokens included."""
-    token_types: int
-    activation: str
-    layer_norm_epsilon: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,66 +58,6 @@ def read_checkpoint(directory: Path) -> Checkpoint:
     return Checkpoint(
         architecture, labels, _select(read_weights(directory), architecture, len(labels))
     )
-
-
-def read_architecture(directory: Path) -> Architecture:
-    """Read and check ``config.json``.
-
-    Text goes through layers ``0`` to ``fusion_layer - 1``, as in modelscope's ``BertEncoder``
-    with ``mode="text"``; a plain BERT has no such key and runs all of them.
-
-    Raises:
-        UsageError: ``model_incomplete``, ``bad_model_config``, ``wrong_model_kind``.
-    """
-    config = read_json_object(directory / "config.json")
-    if config is None:
-        raise UsageError("the model directory has no config.json", code="model_incomplete")
-    for key in _SHAPE_KEYS:
-        if not _is_count(config.get(key)):
-            raise UsageError(
-                f"config.json: {key} must be a positive whole number", code="bad_model_config"
-            )
-    if config.get("gis_embedding", 0) != 0:
-        raise UsageError(
-            "this model embeds map features, not text (gis_embedding is not 0)",
-            code="wrong_model_kind",
-        )
-    if config.get("position_embedding_type", "absolute") != "absolute":
-        raise UsageError(
-            "config.json: only absolute position embeddings are known", code="bad_model_config"
-        )
-    stored: int = config["num_hidden_layers"]
-    layers = config.get("fusion_layer", stored)
-    if not _is_count(layers) or layers > stored:
-        raise UsageError(
-            f"config.json: fusion_layer must lie between 1 and {stored}", code="bad_model_config"
-        )
-    if config["hidden_size"] % config["num_attention_heads"]:
-        raise UsageError(
-            "config.json: hidden_size is not a multiple of num_attention_heads",
-            code="bad_model_config",
-        )
-    activation = str(config.get("hidden_act", "gelu"))
-    if not supports(activation):
-        raise UsageError(
-            f"config.json: the activation {activation[:40]!r} is not known",
-            code="bad_model_config",
-        )
-    return Architecture(
-        vocab_size=config["vocab_size"],
-        hidden_size=config["hidden_size"],
-        layers=layers,
-        heads=config["num_attention_heads"],
-        intermediate_size=config["intermediate_size"],
-        positions=config["max_position_embeddings"],
-        token_types=int(config.get("type_vocab_size", 2)),
-        activation=activation,
-        layer_norm_epsilon=float(config.get("layer_norm_eps", 1e-12)),
-    )
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def read_weights(directory: Path) -> dict[str, Tensor]:
@@ -212,21 +126,25 @@ def _select(
         if not beyond and not _UNUSED.match(name):
             weights[name] = tensor.to(torch.float32) if tensor.is_floating_point() else tensor
     refuse_by_weights({name: tuple(tensor.shape) for name, tensor in weights.items()})
-    head = weights["classifier.weight"]
-    if head.shape[0] != labels:
+    rows = weights["classifier.weight"].shape[:1]
+    if rows != (labels,):
         raise UsageError(
-            f"the classifier has {head.shape[0]} rows and the label map {labels}",
+            f"the classifier has {rows.numel()} rows and the label map {labels}",
             code="bad_label_map",
         )
+    _check_names_and_shapes(weights, architecture, labels)
     return weights
 
 
 def build_network(checkpoint: Checkpoint) -> torch.nn.Module:
     """transformers' ``BertForTokenClassification`` with these weights, in eval mode, SDPA.
 
+    Serving uses ``network.TaggingNetwork``, which needs none of the seconds that importing
+    transformers takes; this is what a model is tried out with when it is added to a store, and
+    what our own network is tested against.
+
     Raises:
-        UsageError: ``bad_weights`` when a weight is missing, left over or of another shape;
-            ``bad_model_config`` when transformers refuses the architecture.
+        UsageError: ``bad_model_config`` when transformers refuses the architecture.
     """
     import transformers
 
@@ -255,18 +173,23 @@ def build_network(checkpoint: Checkpoint) -> torch.nn.Module:
             "config.json describes a network that transformers does not know",
             code="bad_model_config",
         ) from error
-    _check_names_and_shapes(network.state_dict(), checkpoint.weights)
     network.load_state_dict(dict(checkpoint.weights), strict=True, assign=True)
     _fill_buffers(network, shape)
     return network.eval().requires_grad_(False)
 
 
-def _check_names_and_shapes(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    missing, surplus = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
+def _check_names_and_shapes(weights: Mapping[str, Tensor], shape: Architecture, rows: int) -> None:
+    stored = {match[1] for match in map(_LAYER.match, weights) if match is not None}
+    if len(stored) < shape.layers:
+        # Said first: to list the weights of a million layers would take for ever.
+        raise UsageError(
+            f"config.json says {shape.layers} layers, the weights have {len(stored)}",
+            code="bad_weights",
+        )
+    wanted = expected_weights(shape, rows)
+    missing, surplus = sorted(wanted.keys() - weights), sorted(weights.keys() - wanted)
     misshapen = sorted(
-        name
-        for name, tensor in given.items()
-        if name in wanted and tensor.shape != wanted[name].shape
+        name for name in wanted.keys() & weights if tuple(weights[name].shape) != wanted[name]
     )
     for names, what in (
         (missing, "are missing"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from consumer.gazetteer.completion import Completer, default_completer
 from consumer.parser.calibration import read_temperature
-from consumer.parser.checkpoint import build_network, read_checkpoint
+from consumer.parser.checkpoint import read_checkpoint
 from consumer.parser.encoder import TorchEncoder, choose_device, choose_precision
 from consumer.parser.fingerprint import fingerprint, read_tokenizer_files
 from consumer.parser.network import TaggingNetwork
@@ -159,9 +159,9 @@ def load_model(
         settings: device, precision, threads and window length.
 
     Raises:
-        UsageError: the codes of ``read_checkpoint``, ``build_network``, ``AddressTokenizer``,
-            ``choose_device`` and ``choose_precision``; ``bad_vocabulary`` when the vocabulary
-            has more tokens than the network.
+        UsageError: the codes of ``read_checkpoint``, ``AddressTokenizer``, ``choose_device``
+            and ``choose_precision``; ``bad_vocabulary`` when the vocabulary has more tokens
+            than the network.
     """
     checkpoint = read_checkpoint(directory)
     shape = checkpoint.architecture
@@ -187,7 +187,7 @@ def load_model(
             gazetteer_digest=completer.digest,
         ),
     )
-    network = TaggingNetwork(build_network(checkpoint), shape.activation)
+    network = TaggingNetwork(checkpoint.weights, shape)
     return MgeoModel(
         spec=spec,
         encoder=TorchEncoder(

@@ -1,17 +1,19 @@
-"""The forward pass of a loaded BERT token classifier, without what inference never needs.
+"""MGeo's forward pass over text: BERT's encoder and a token classifier, for inference alone.
 
-Takes transformers' module apart once: query, key and value become one product, and dropout,
-pooler, outputs and mask preparation are gone. The numbers are transformers' to rounding.
+Computes what transformers' ``BertForTokenClassification`` computes, to rounding (a test holds
+it to that), without importing it. Must never read a file or choose a device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from consumer.parser.architecture import Architecture
 
 
 def _tanh_gelu(values: Tensor) -> Tensor:
@@ -20,26 +22,70 @@ def _tanh_gelu(values: Tensor) -> Tensor:
 
 _ACTIVATIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "gelu": functional.gelu,
+    "gelu_new": _tanh_gelu,
     "relu": functional.relu,
     "silu": functional.silu,
-    "gelu_new": _tanh_gelu,
 }
 
 
-class _Layer(nn.Module):
-    def __init__(self, layer: Any, heads: int, activation: str) -> None:
+class TaggingNetwork(nn.Module):
+    """Token ids to tag scores.
+
+    Source of the architecture: Devlin et al., BERT (NAACL 2019), post-norm. Text is one
+    segment, so that its embedding is a constant; query, key and value are one product.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor], shape: Architecture) -> None:
+        """Take the weights over.
+
+        Args:
+            weights: those of ``architecture.expected_weights``, by transformers' names, fp32.
+            shape: what they were checked against.
+        """
         super().__init__()
-        own = layer.attention.self
-        self.heads = heads
-        self.activation = _ACTIVATIONS[activation]
-        self.qkv = nn.Linear(1, 1, device="meta")
-        self.qkv.weight = _frozen(torch.cat([own.query.weight, own.key.weight, own.value.weight]))
-        self.qkv.bias = _frozen(torch.cat([own.query.bias, own.key.bias, own.value.bias]))
-        self.attended = layer.attention.output.dense
-        self.attended_norm = layer.attention.output.LayerNorm
-        self.wide = layer.intermediate.dense
-        self.narrow = layer.output.dense
-        self.norm = layer.output.LayerNorm
+        embeddings = "bert.embeddings"
+        self.words = _frozen(weights[f"{embeddings}.word_embeddings.weight"])
+        self.positions = _frozen(
+            weights[f"{embeddings}.position_embeddings.weight"]
+            + weights[f"{embeddings}.token_type_embeddings.weight"][0]
+        )
+        epsilon = shape.layer_norm_epsilon
+        self.norm = _Norm(weights, f"{embeddings}.LayerNorm", epsilon)
+        self.layers = nn.ModuleList(
+            _Layer(weights, f"bert.encoder.layer.{layer}", shape) for layer in range(shape.layers)
+        )
+        self.classifier = _Product(weights, "classifier")
+
+    def forward(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
+        """Scores of shape (batch, length, labels).
+
+        Args:
+            token_ids: shape (batch, length), int.
+            mask: None where no row is padded; else shape (batch, 1, 1, length), what to add
+                to attention scores: 0 for tokens, the smallest number for padding.
+        """
+        words = functional.embedding(token_ids, self.words)
+        hidden: Tensor = self.norm(words + self.positions[: token_ids.shape[1]])
+        for layer in self.layers:
+            hidden = layer(hidden, mask)
+        scores: Tensor = self.classifier(hidden)
+        return scores
+
+
+class _Layer(nn.Module):
+    def __init__(self, weights: Mapping[str, Tensor], prefix: str, shape: Architecture) -> None:
+        super().__init__()
+        attention, epsilon = f"{prefix}.attention", shape.layer_norm_epsilon
+        self.heads = shape.heads
+        self.activation = _ACTIVATIONS[shape.activation]
+        self.qkv = _Product(
+            weights, f"{attention}.self.query", f"{attention}.self.key", f"{attention}.self.value"
+        )
+        self.attended = _Product(weights, f"{attention}.output.dense")
+        self.attended_norm = _Norm(weights, f"{attention}.output.LayerNorm", epsilon)
+        self.wide = _Product(weights, f"{prefix}.intermediate.dense")
+        self.narrow = _Product(weights, f"{prefix}.output.dense")
+        self.norm = _Norm(weights, f"{prefix}.output.LayerNorm", epsilon)
 
     def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         batch, length, width = hidden.shape
@@ -56,49 +102,33 @@ class _Layer(nn.Module):
         return output
 
 
-class TaggingNetwork(nn.Module):
-    """Token ids to tag scores."""
+class _Product(nn.Module):
+    """A linear map, or several of one input side by side."""
 
-    def __init__(self, network: Any, activation: str) -> None:
-        """Take over the weights of a ``BertForTokenClassification``.
-
-        Args:
-            network: the module; it shares its weights with this one and is not changed.
-            activation: its ``hidden_act``.
-        """
+    def __init__(self, weights: Mapping[str, Tensor], *names: str) -> None:
         super().__init__()
-        embeddings = network.bert.embeddings
-        self.words = embeddings.word_embeddings
-        # One segment only: its embedding is a constant, added to the positions once.
-        self.positions = _frozen(
-            embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
+        self.weight = _frozen(_joined([weights[f"{name}.weight"] for name in names]))
+        self.bias = _frozen(_joined([weights[f"{name}.bias"] for name in names]))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return functional.linear(values, self.weight, self.bias)
+
+
+class _Norm(nn.Module):
+    def __init__(self, weights: Mapping[str, Tensor], name: str, epsilon: float) -> None:
+        super().__init__()
+        self.weight = _frozen(weights[f"{name}.weight"])
+        self.bias = _frozen(weights[f"{name}.bias"])
+        self.epsilon = epsilon
+
+    def forward(self, values: Tensor) -> Tensor:
+        return functional.layer_norm(
+            values, self.weight.shape, self.weight, self.bias, self.epsilon
         )
-        self.norm = embeddings.LayerNorm
-        heads = network.config.num_attention_heads
-        self.layers = nn.ModuleList(
-            _Layer(layer, heads, activation) for layer in network.bert.encoder.layer
-        )
-        self.classifier = network.classifier
-
-    def forward(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
-        """Scores of shape (batch, length, labels).
-
-        Args:
-            token_ids: shape (batch, length), int.
-            mask: None where no row is padded; else shape (batch, 1, 1, length), what to add
-                to attention scores: 0 for tokens, the smallest number for padding.
-        """
-        length = token_ids.shape[1]
-        hidden: Tensor = self.norm(self.words(token_ids) + self.positions[:length])
-        for layer in self.layers:
-            hidden = layer(hidden, mask)
-        scores: Tensor = self.classifier(hidden)
-        return scores
 
 
-def supports(activation: str) -> bool:
-    """Whether this activation (``hidden_act`` of ``config.json``) is known here."""
-    return activation in _ACTIVATIONS
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _frozen(tensor: Tensor) -> nn.Parameter:

@@ -1,0 +1,165 @@
+"""Our forward pass is transformers' own, to rounding, and nothing else is imported for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from consumer.parser.architecture import ACTIVATIONS
+from consumer.parser.checkpoint import build_network, read_checkpoint
+from consumer.parser.encoder import TorchEncoder
+from consumer.parser.network import TaggingNetwork
+from consumer.parser.seams import DeviceOutOfMemoryError
+from contracts.errors import UsageError
+from tests.models.tiny import write_tiny_checkpoint
+from tests.unit.parser.test_checkpoint import edit_json
+
+LENGTHS = np.array([17, 3, 11, 2])
+
+
+def batch() -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(1)
+    ids = generator.integers(5, 500, size=(len(LENGTHS), LENGTHS.max()))
+    real = np.arange(ids.shape[1]) < LENGTHS[:, None]
+    return np.where(real, ids, 0), real
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_scores_equal_those_of_transformers(tmp_path: Path, activation: str) -> None:
+    directory = write_tiny_checkpoint(
+        tmp_path / "model", seed=9, hidden=64, layers=3, scale=0.1, mgeo_keys=False
+    )
+    edit_json(directory / "config.json", hidden_act=activation)
+    checkpoint = read_checkpoint(directory)
+    ids, real = batch()
+    with torch.inference_mode():
+        expected = build_network(checkpoint)(
+            input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(real).long()
+        ).logits.numpy()
+    encoder = TorchEncoder(
+        TaggingNetwork(checkpoint.weights, checkpoint.architecture),
+        device=torch.device("cpu"),
+        precision="fp32",
+    )
+    scores = encoder.encode(ids, LENGTHS)
+    assert scores.dtype == np.float32
+    assert np.abs(expected[real]).max() > 0.05
+    assert np.abs(scores - expected)[real].max() < 1e-5
+
+
+def test_an_unknown_activation_is_refused(tmp_path: Path) -> None:
+    directory = write_tiny_checkpoint(tmp_path / "model", seed=9)
+    edit_json(directory / "config.json", hidden_act="swish2")
+    with pytest.raises(UsageError) as caught:
+        read_checkpoint(directory)
+    assert caught.value.code == "bad_model_config"
+
+
+def test_a_layer_count_beyond_the_weights_is_refused_at_once(tmp_path: Path) -> None:
+    directory = write_tiny_checkpoint(tmp_path / "model", seed=9)
+    edit_json(directory / "config.json", num_hidden_layers=10**9, fusion_layer=10**9)
+    with pytest.raises(UsageError) as caught:
+        read_checkpoint(directory)
+    assert caught.value.code == "bad_weights"
+
+
+def test_warm_up_runs_full_and_padded_shapes_up_to_the_longest(tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "m", seed=9, positions=40))
+    network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+    seen: list[tuple[int, int, bool]] = []
+    network.register_forward_pre_hook(
+        lambda _, inputs: seen.append((*inputs[0].shape, inputs[1] is not None))
+    )
+    TorchEncoder(network, device=torch.device("cpu"), precision="fp32").warm_up(256, 512)
+    assert max(width for _, width, _ in seen) == 40
+    assert {padded for _, _, padded in seen} == {False, True}
+    assert all(rows * width <= 512 for rows, width, _ in seen)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("[enforce fail] DefaultCPUAllocator: can't allocate memory", DeviceOutOfMemoryError),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED", DeviceOutOfMemoryError),
+        ("the shapes do not fit", RuntimeError),
+    ],
+)
+def test_memory_that_runs_out_has_its_own_error(
+    tmp_path: Path, message: str, expected: type[Exception]
+) -> None:
+    checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
+    network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+    encoder = TorchEncoder(network, device=torch.device("cpu"), precision="fp32")
+    ids, _ = batch()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(message)
+
+    handle = network.register_forward_pre_hook(fail)
+    with pytest.raises(expected):
+        encoder.encode(ids, LENGTHS)
+    handle.remove()
+    assert encoder.encode(ids, LENGTHS).shape == (4, 17, 57)
+
+
+def test_serving_a_model_imports_neither_transformers_nor_modelscope() -> None:
+    code = (
+        "import sys, consumer.address_parser, consumer.parser.model;"
+        "print(sorted({'transformers', 'modelscope', 'aiokafka'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.gpu
+class TestOnCuda:
+    """Half precision on a CUDA device; skipped by name where there is none."""
+
+    pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+    @pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32"])
+    def test_scores_are_those_of_the_cpu_to_half_precision(
+        self, tmp_path: Path, precision: str
+    ) -> None:
+        checkpoint = read_checkpoint(
+            write_tiny_checkpoint(tmp_path / "model", seed=9, hidden=64, layers=3, scale=0.1)
+        )
+
+        def encoder(device: str, chosen: str) -> TorchEncoder:
+            network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+            return TorchEncoder(network, device=torch.device(device), precision=chosen)  # type: ignore[arg-type]  # the parameters above
+
+        ids, real = batch()
+        on_device = encoder("cuda:0", precision)
+        assert on_device.device_name != "cpu"
+        on_device.warm_up(256, 64)
+        scores = on_device.encode(ids, LENGTHS)
+        expected = encoder("cpu", "fp32").encode(ids, LENGTHS)
+        assert scores.shape == expected.shape
+        tolerance = 1e-4 if precision == "fp32" else 0.05
+        assert np.abs(scores - expected)[real].max() < tolerance
+
+    def test_a_batch_that_cannot_fit_is_said_so_and_the_next_one_runs(self, tmp_path: Path) -> None:
+        checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
+        network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+        encoder = TorchEncoder(network, device=torch.device("cuda:0"), precision="fp16")
+        torch.cuda.set_per_process_memory_fraction(0.02)
+        try:
+            rows = 200_000
+            with pytest.raises(DeviceOutOfMemoryError):
+                encoder.encode(np.ones((rows, 512), dtype=np.int64), np.full(rows, 512))
+            ids, _ = batch()
+            assert encoder.encode(ids, LENGTHS).shape == (4, 17, 57)
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0)
