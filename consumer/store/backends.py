@@ -188,6 +188,11 @@ class LocalFiles:
                 os.link(partial, final)
             except FileExistsError:
                 return False
+            except OSError:
+                # A file system without hard links; the lock keeps other writers out.
+                if final.exists():
+                    return False
+                partial.replace(final)
             _sync_directory(final.parent)
             return True
 

@@ -23,6 +23,7 @@ from consumer.store.digests import (
     Progress,
     copy_and_hash,
     digest_mismatch,
+    find_fault,
     find_mismatch,
     no_progress,
 )
@@ -67,7 +68,7 @@ class ModelCache:
             self.root.mkdir(parents=True, exist_ok=True)
             with self._alone(final.name):
                 if final.is_dir():
-                    if find_mismatch(final, manifest.files, progress) is None:
+                    if find_fault(final, manifest.files, progress) is None:
                         return final
                     self._discard(final)
                 self._sweep()

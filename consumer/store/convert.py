@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from consumer.parser.labels import read_json_object
-from consumer.store.intake import PICKLED_WEIGHTS, SAFE_WEIGHTS
 from consumer.store.kinds import refuse_by_configuration, refuse_by_weights
 from consumer.store.manifest import (
     CALIBRATION_NAME,
     CARD_NAME,
     CONFIG_NAME,
+    CONFIGURATION_NAME,
+    PICKLED_WEIGHTS_NAME,
     TOKENIZER_NAME,
     VOCABULARY_NAME,
     WEIGHTS_NAME,
@@ -52,7 +53,7 @@ def convert(taken: Path, prepared: Path) -> None:
             ``bad_calibration``, ``unsafe_weights``, ``bad_weights``, ``extra_missing``.
     """
     refuse_by_configuration(
-        read_json_object(taken / "configuration.json"), read_json_object(taken / CONFIG_NAME)
+        read_json_object(taken / CONFIGURATION_NAME), read_json_object(taken / CONFIG_NAME)
     )
     try:
         from consumer.parser.calibration import read_temperature
@@ -91,10 +92,10 @@ def _read_weights(taken: Path) -> dict[str, Tensor]:
     """Every tensor by the name transformers gives it."""
     from consumer.parser.checkpoint import read_weights, transformers_name
 
-    if (taken / SAFE_WEIGHTS).exists():
-        tensor_shapes(taken / SAFE_WEIGHTS)
-    elif (taken / PICKLED_WEIGHTS).exists():
-        _refuse_compressed(taken / PICKLED_WEIGHTS)
+    if (taken / WEIGHTS_NAME).exists():
+        tensor_shapes(taken / WEIGHTS_NAME)
+    elif (taken / PICKLED_WEIGHTS_NAME).exists():
+        _refuse_compressed(taken / PICKLED_WEIGHTS_NAME)
     with _only_refusals():
         tensors = read_weights(taken)
     _refuse_inflated(tensors, taken)

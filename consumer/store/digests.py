@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from consumer.store.manifest import StoredFile
+from consumer.store.manifest import READ_FILES, StoredFile
 from contracts.errors import FatalError
 
 _BLOCK_BYTES = 4 * 1024 * 1024
@@ -85,6 +86,17 @@ def find_mismatch(
         if hash_file(path, progress) != file.sha256:
             return f"the content of {file.name} is not what was stored"
     return None
+
+
+def find_fault(
+    directory: Path, files: tuple[StoredFile, ...], progress: Progress = no_progress
+) -> str | None:
+    """As :func:`find_mismatch`; also a file that loading would read and nobody vouches for."""
+    names = {file.name for file in files}
+    for name in sorted(READ_FILES - names):
+        if os.path.lexists(directory / name):
+            return f"{name} lies there and is no part of it"
+    return find_mismatch(directory, files, progress)
 
 
 def digest_mismatch(version: str, problem: str, where: str) -> FatalError:

@@ -14,6 +14,17 @@ from pathlib import Path
 from typing import Final
 
 from consumer.store.digests import Progress, copy_and_hash, no_progress
+from consumer.store.manifest import (
+    CALIBRATION_NAME,
+    CARD_NAME,
+    CONFIG_NAME,
+    CONFIGURATION_NAME,
+    LABEL_MAPPING_NAME,
+    PICKLED_WEIGHTS_NAME,
+    TOKENIZER_NAME,
+    VOCABULARY_NAME,
+    WEIGHTS_NAME,
+)
 from contracts.errors import UsageError
 
 _MIB: Final = 1024 * 1024
@@ -21,19 +32,17 @@ _TEXT_MAX_BYTES: Final = 4 * _MIB
 _VOCABULARY_MAX_BYTES: Final = 32 * _MIB
 DEFAULT_WEIGHTS_MAX_BYTES: Final = 8 * 1024 * _MIB
 
-SAFE_WEIGHTS: Final = "model.safetensors"
-PICKLED_WEIGHTS: Final = "pytorch_model.bin"
-WEIGHTS: Final = (SAFE_WEIGHTS, PICKLED_WEIGHTS)
+WEIGHTS: Final = (WEIGHTS_NAME, PICKLED_WEIGHTS_NAME)
 """In order of preference: the second is read only where there is no first."""
 
 SMALL_FILES: Final = (
-    "config.json",
-    "configuration.json",
-    "label_mapping.json",
-    "vocab.txt",
-    "tokenizer_config.json",
-    "calibration.json",
-    "README.md",
+    CONFIG_NAME,
+    CONFIGURATION_NAME,
+    LABEL_MAPPING_NAME,
+    VOCABULARY_NAME,
+    TOKENIZER_NAME,
+    CALIBRATION_NAME,
+    CARD_NAME,
 )
 
 
@@ -78,7 +87,7 @@ def take(
 def _limit(name: str, weights_max_bytes: int) -> int:
     if name in WEIGHTS:
         return weights_max_bytes
-    return _VOCABULARY_MAX_BYTES if name == "vocab.txt" else _TEXT_MAX_BYTES
+    return _VOCABULARY_MAX_BYTES if name == VOCABULARY_NAME else _TEXT_MAX_BYTES
 
 
 def _copy(root: Path, name: str, target: Path, limit_bytes: int, progress: Progress) -> None:

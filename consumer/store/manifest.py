@@ -22,10 +22,18 @@ CONFIG_NAME: Final = "config.json"
 VOCABULARY_NAME: Final = "vocab.txt"
 TOKENIZER_NAME: Final = "tokenizer_config.json"
 CALIBRATION_NAME: Final = "calibration.json"
+CONFIGURATION_NAME: Final = "configuration.json"
+LABEL_MAPPING_NAME: Final = "label_mapping.json"
+PICKLED_WEIGHTS_NAME: Final = "pytorch_model.bin"
 CARD_NAME: Final = "README.md"
 
 REQUIRED_FILES: Final = (WEIGHTS_NAME, CONFIG_NAME, VOCABULARY_NAME, TOKENIZER_NAME)
-OPTIONAL_FILES: Final = (CALIBRATION_NAME, CARD_NAME)
+OPTIONAL_FILES: Final = (CALIBRATION_NAME, CARD_NAME, CONFIGURATION_NAME)
+
+READ_FILES: Final = frozenset(
+    {*REQUIRED_FILES, *OPTIONAL_FILES, LABEL_MAPPING_NAME, PICKLED_WEIGHTS_NAME}
+)
+"""Every name that loading a model looks at: one that no manifest vouches for must not be there."""
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 """A plain name: no directory, no leading dot."""

@@ -21,6 +21,7 @@ from consumer.store.digests import (
     Progress,
     copy_and_hash,
     digest_mismatch,
+    find_fault,
     find_mismatch,
     no_progress,
 )
@@ -162,7 +163,7 @@ class ModelStore:
             )
         if found.layer == "starter":
             directory = self._starters.directory_of(version)
-            problem = find_mismatch(directory, manifest.files, progress)
+            problem = find_fault(directory, manifest.files, progress)
             if problem is not None:
                 raise digest_mismatch(version, problem, str(directory))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -9,9 +10,11 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from consumer.store.backends import open_files
 from consumer.store.cache import ModelCache
@@ -149,6 +152,21 @@ def test_a_damaged_cached_copy_is_fetched_again(tmp_path: Path) -> None:
     cached.write_bytes(b"damaged")
     again = store.open(VERSION).directory / "vocab.txt"
     assert again.read_bytes() == (tmp_path / "model" / "vocab.txt").read_bytes()
+
+
+def test_a_file_that_nobody_vouches_for_is_never_read(tmp_path: Path) -> None:
+    """Slipped into a directory, a label map would change every result and no digest."""
+    store = new_store(f"memory://{uuid.uuid4().hex}", tmp_path)
+    put(store, tmp_path / "model")
+    for name in ("label_mapping.json", "configuration.json", "pytorch_model.bin"):
+        (store.open(VERSION).directory / name).write_text("{}")
+        assert not (store.open(VERSION).directory / name).exists()
+    release = write_prepared(tmp_path / "starters" / OTHER, seed=1)
+    write_release(release, version=OTHER, source=ModelSource(kind="trained"), created=CREATED)
+    assert store.open(OTHER).directory == release
+    (release / "label_mapping.json").symlink_to("nowhere")
+    with pytest.raises(FatalError, match=r"label_mapping\.json"):
+        store.open(OTHER)
 
 
 def test_the_expected_digest_is_enforced(store: ModelStore, tmp_path: Path) -> None:
@@ -292,6 +310,106 @@ def test_a_killed_add_leaves_no_half_model(tmp_path: Path, survives: int) -> Non
     put(store, tmp_path / "model")
     store.verify(VERSION)
     assert not list((tmp_path / "store" / "partial").glob("*"))
+
+
+def test_a_file_system_without_hard_links_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = new_store(str(tmp_path / "store"), tmp_path)
+    put(store, tmp_path / "model")
+    put(store, tmp_path / "model")
+    assert store.open(VERSION).directory.is_dir()
+    with pytest.raises(UsageError, match="already names"):
+        put(store, tmp_path / "other", seed=2)
+
+
+_KILLED_FILL = """
+import os, sys
+from pathlib import Path
+from tests.unit.store.test_store import VERSION, new_store
+
+left = int(sys.argv[2])
+real = os.fsync
+
+def link(*_):
+    raise OSError("another file system")
+
+def dies_at_last(descriptor):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), 9)
+    real(descriptor)
+
+os.link, os.fsync = link, dies_at_last
+root = Path(sys.argv[1])
+new_store(str(root / "store"), root).open(VERSION)
+"""
+
+
+@pytest.mark.parametrize("survives", [0, 2, 3])
+def test_a_killed_cache_fill_leaves_nothing_that_opens(tmp_path: Path, survives: int) -> None:
+    store = new_store(str(tmp_path / "store"), tmp_path)
+    put(store, tmp_path / "model")
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED_FILL, str(tmp_path), str(survives)],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        check=False,
+    )
+    assert killed.returncode == -9
+    [partial] = (tmp_path / "cache").glob(".partial-*")
+    assert not list((tmp_path / "cache").glob(f"{VERSION}*"))
+    old = partial.stat().st_mtime - 2 * 24 * 3600
+    os.utime(partial, (old, old))
+    opened = store.open(VERSION)
+    assert (opened.directory / "vocab.txt").read_bytes() == (
+        tmp_path / "model" / "vocab.txt"
+    ).read_bytes()
+    assert not partial.exists()
+
+
+class BreaksOff(MemoryFileSystem):
+    """A place whose connection breaks in the middle of every large file, while told to."""
+
+    protocol = "breaksoff"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    broken: ClassVar[bool] = False
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        opened = super()._open(path, mode, **options)
+        if self.broken and "blobs" in path and mode == "rb":
+            raw = io.BytesIO(opened.read())
+            return _Breaking(raw)
+        return opened
+
+
+class _Breaking(io.BufferedReader):
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() > 0:
+            raise ConnectionResetError("gone")
+        return super().read(10)
+
+
+def test_a_store_that_breaks_off_leaves_nothing_and_is_read_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec.register_implementation("breaksoff", BreaksOff, clobber=True)
+    store = new_store("breaksoff://models", tmp_path)
+    put(store, tmp_path / "model")
+    monkeypatch.setattr(BreaksOff, "broken", True)
+    for attempt in (lambda: store.open(VERSION), lambda: store.verify(VERSION)):
+        with pytest.raises(TransientError) as refused:
+            attempt()
+        assert refused.value.code == "model_store_unreachable"
+    assert [p.name for p in (tmp_path / "cache").iterdir() if not p.name.startswith(".lock")] == []
+    monkeypatch.setattr(BreaksOff, "broken", False)
+    store.open(VERSION)
+    BreaksOff.store.clear()
 
 
 def test_a_store_that_cannot_be_reached_says_so_by_name(tmp_path: Path) -> None:
