@@ -114,13 +114,22 @@ def replay_letters(
     Each is replayed once: a repeat of the same command sends nothing, unless --again is given.
     """
     from producer.dead_letters import Selection, replay
+    from producer.settings import ProducerSettings
 
     selection = _selection(code, partition, first, last, since)
     if selection == Selection() and not everything:
         raise typer.BadParameter(
             "say which ones with --code, --partition, --first, --last or --since, or --all"
         )
-    report = asyncio.run(replay(cluster(topic_prefix), selection, again=again, dry_run=dry_run))
+    report = asyncio.run(
+        replay(
+            cluster(topic_prefix),
+            selection,
+            again=again,
+            dry_run=dry_run,
+            limits=ProducerSettings().limits,
+        )
+    )
     if output is Output.JSON:
         print_json({"dry_run": dry_run, **asdict(report)})
         return

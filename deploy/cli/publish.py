@@ -126,15 +126,20 @@ def publish(
     with address_bars() as bars:
         published = bars.add("published")
         answered = bars.add("parsed") if wait else None
-        report = asyncio.run(
-            publish_file(
-                order,
-                cluster(topic_prefix),
-                ProducerSettings(),
-                on_confirmed=published.advance,
-                on_answer=(lambda _: None) if answered is None else answered.advance,
+        try:
+            report = asyncio.run(
+                publish_file(
+                    order,
+                    cluster(topic_prefix),
+                    ProducerSettings(),
+                    on_confirmed=published.advance,
+                    on_answer=(lambda _: None) if answered is None else answered.advance,
+                )
             )
-        )
+        except KeyboardInterrupt:
+            if file != "-":
+                note("Go on later with the same command and --resume.")
+            raise
     if output is Output.JSON:
         _print_json(report)
     else:
@@ -176,7 +181,7 @@ def _print_counts(report: Report, out: Path | None) -> None:
         f"in {counts.batches} batches (run {report.run_id})"
     )
     if counts.already_there:
-        print(f"{counts.already_there} were there already from the interrupted run")
+        print(f"{counts.already_there} were there already")
     if report.rejects is not None:
         codes = ", ".join(f"{number} {code}" for code, number in counts.by_code.items())
         print(f"{counts.malformed + counts.refused} lines set aside ({codes}): {report.rejects}")

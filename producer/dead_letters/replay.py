@@ -80,7 +80,12 @@ async def _stored_offsets(admin: Any, group: str) -> Any:
 
 
 async def replay(
-    kafka: KafkaSettings, selection: Selection, *, again: bool = False, dry_run: bool = False
+    kafka: KafkaSettings,
+    selection: Selection,
+    *,
+    again: bool = False,
+    dry_run: bool = False,
+    limits: Limits | None = None,
 ) -> ReplayReport:
     """Send the selected dead letters back to the input topic.
 
@@ -90,6 +95,7 @@ async def replay(
     Args:
         again: also those that were replayed before.
         dry_run: only count them.
+        limits: bounds on input records; default: the standard ones.
 
     Raises:
         UsageError: ``ledger_full``, ``bad_ledger``, ``no_topic``.
@@ -100,7 +106,7 @@ async def replay(
         **client_options(kafka),
         client_id="mgeo-replay",
         transactional_id=ledger_name(kafka),
-        max_request_size=Limits().max_record_bytes + RECORD_OVERHEAD_BYTES,
+        max_request_size=(limits or Limits()).max_record_bytes + RECORD_OVERHEAD_BYTES,
     )
     if not dry_run:
         # Fences another replay, and ends what a killed one left open, before the ledger is read.

@@ -53,7 +53,8 @@ def batch_id(run_id: str, index: int) -> str:
 def batch_index(run_id: str, identifier: str) -> int | None:
     """The place in the plan that an id stands for; None where it is not of this run."""
     head, _, tail = identifier.rpartition("-")
-    return int(tail) if head == run_id and tail.isascii() and tail.isdigit() else None
+    ours = head == run_id and len(tail) <= 18 and tail.isascii() and tail.isdigit()
+    return int(tail) if ours else None
 
 
 @dataclass(slots=True)

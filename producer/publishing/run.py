@@ -22,6 +22,8 @@ from producer.rows import AddressFile, BadLine
 from producer.settings import ProducerSettings
 from producer.topic_log import Offsets, TopicLog
 
+_PLAN_AHEAD = 16
+
 
 @dataclass(slots=True)
 class Counts:
@@ -200,12 +202,14 @@ class FilePublication:
 
     async def _plan(self) -> AsyncIterator[PlannedBatch | RefusedRow | BadLine]:
         plan = iter(self._batches())
+        # A pipe's batch is sent as soon as it is full, whatever comes after it.
+        most = 1 if self._file.path is None else _PLAN_AHEAD
         while True:
             # In a thread: reading a pipe waits for its writer.
-            some = await asyncio.to_thread(_take, plan, 16)
+            some = await asyncio.to_thread(_take, plan, most)
             for item in some:
                 yield item
-            if len(some) < 16:
+            if len(some) < most:
                 return
 
     def _batches(self) -> Iterator[PlannedBatch | RefusedRow | BadLine]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from contracts.errors import UsageError
 from producer.rows.model import BadLine
 
 HEADER = ("line", "code", "raw")
@@ -35,9 +36,20 @@ class RejectsFile:
             self._file.close()
 
     def add(self, bad: BadLine) -> None:
-        """Write down one line."""
+        """Write down one line.
+
+        Raises:
+            UsageError: ``cannot_write``.
+        """
         if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8-sig", newline="")
+            try:
+                self._file = self.path.open("w", encoding="utf-8-sig", newline="")
+            except OSError as error:
+                raise UsageError(
+                    f"the rejects file {self.path} cannot be written: {error.strerror}",
+                    code="cannot_write",
+                    hint="say where it may be with --rejects",
+                ) from None
             self._writer = csv.writer(self._file)
             self._writer.writerow(HEADER)
         self._writer.writerow((bad.line, bad.code, bad.raw))

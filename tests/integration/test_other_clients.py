@@ -126,3 +126,26 @@ async def test_following_a_file_ends_properly_when_told(
 
 def _unfinished_bytes(folder: Path) -> int:
     return sum(part.stat().st_size for part in folder.glob(".live.jsonl.*.part"))
+
+
+async def test_a_pipe_is_published_as_it_comes(stream: KafkaSettings, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "deploy.cli", "publish", "-", "--format", "text"),
+        *("--batch-size", "2", "--output", "json"),
+        env=environment(stream, tmp_path),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write("京路1号\n京路2号\n京路3号\n".encode())
+    await process.stdin.drain()
+    async with asyncio.timeout(60):  # the writer goes on, and the first batch is there
+        while not await everything(stream, stream.names.events):  # noqa: ASYNC110  (the log's)
+            await asyncio.sleep(0.05)
+    out, errors = await process.communicate("京路4号\n\n京路5号".encode())
+    assert process.returncode == 0, errors.decode()
+    assert json.loads(out)["published"] == 5
+    values = [json.loads(r.value) for r in await everything(stream, stream.names.events)]
+    texts = sorted(one["text"] for value in values for one in value["addresses"])
+    assert texts == [f"京路{number}号" for number in range(1, 6)]
