@@ -210,7 +210,8 @@ class LocalBroker:
         classpath = jars.classpath(
             settings.cache_dir, repository=settings.maven_repository, progress=self._progress
         )
-        self.work_dir.mkdir(parents=True, exist_ok=True)
+        # Records are addresses: other users of this machine have no business with them.
+        self.work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._archive_scratch.unlink(missing_ok=True)
         archive = jvm.ClassArchive.of(
             settings.cache_dir, java, classpath, jars.pinned().digest, settings.broker_heap_mib

@@ -128,7 +128,10 @@ def classpath(
 def _download(
     folder: Path, jars: Sequence[Jar], repository: str | None, progress: Progress | None
 ) -> None:
-    staging = Path(tempfile.mkdtemp(prefix=".fetch-", dir=folder.parent))
+    prefix = f".{folder.name}-fetch-"
+    for leftover in folder.parent.glob(f"{prefix}*"):  # of a download that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    staging = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         complete = staging / "jars"
         complete.mkdir()

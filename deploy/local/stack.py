@@ -216,7 +216,7 @@ def _wipe(broker_dir: Path) -> None:
 
 @contextmanager
 def _lock(settings: LocalSettings) -> Iterator[None]:
-    settings.broker_dir.mkdir(parents=True, exist_ok=True)
+    settings.broker_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         with FileLock(settings.broker_dir / ".lock", timeout=LOCK_TIMEOUT_S):
             yield

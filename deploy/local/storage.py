@@ -26,7 +26,7 @@ REQUIRED_META = ("version", "cluster.id", "node.id")
 # What a format, or a broker's very first moments, may leave behind; none of it is a record.
 FORMAT_LEFTOVERS = re.compile(
     r"meta\.properties(\.tmp)?|bootstrap\.checkpoint(\.tmp)?|\.lock|\.kafka_cleanshutdown"
-    r"|__cluster_metadata-0|[\w-]+-checkpoint(\.tmp)?|\.fetch-.*"
+    r"|__cluster_metadata-0|[\w-]+-checkpoint(\.tmp)?"
 )
 
 
@@ -144,7 +144,10 @@ def format_folder(
     configuration for a folder. Raises BrokerStartError with what Kafka said.
     """
     data_dir.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{data_dir.name}-format-", dir=data_dir.parent))
+    prefix = f".{data_dir.name}-format-"
+    for leftover in data_dir.parent.glob(f"{prefix}*"):  # of a format that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=data_dir.parent))
     try:
         fresh = scratch / "data"
         config = scratch / "server.properties"

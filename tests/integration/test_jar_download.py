@@ -107,6 +107,17 @@ def test_a_repository_without_a_jar_leaves_nothing_half_done(
     assert len(classpath(tmp_path / "cache", repository=repository.url, jar_set=JARS)) == 2
 
 
+def test_the_leftovers_of_a_killed_download_are_cleared(
+    tmp_path: Path, repository: Repository
+) -> None:
+    folder = jar_dir(tmp_path / "cache", JARS)
+    leftover = folder.parent / f".{folder.name}-fetch-abc"
+    leftover.mkdir(parents=True)
+    (leftover / "alpha-1.0.jar").write_bytes(b"half")
+    classpath(tmp_path / "cache", repository=repository.url, jar_set=JARS)
+    assert not leftover.exists()
+
+
 @pytest.mark.parametrize("harm", ["changed", "removed"])
 def test_a_jar_harmed_after_its_download_is_refused(
     tmp_path: Path, repository: Repository, harm: str

@@ -57,6 +57,7 @@ def test_up_twice_is_one_broker_and_down_leaves_nothing(mgeo: Program) -> None:
     assert first["pid"] == second["pid"]
     assert first["bootstrap_servers"] == second["bootstrap_servers"]
     assert answers_now(str(first["bootstrap_servers"]))
+    assert mgeo.state_dir.stat().st_mode & 0o077 == 0  # records are addresses
 
     assert mgeo("down").code == 0
     assert processes_on(mgeo.state_dir) == []
@@ -155,6 +156,7 @@ def test_an_up_that_was_killed_midway_is_recovered(mgeo: Program) -> None:
     state = up(mgeo)
     assert answers_now(str(state["bootstrap_servers"]))
     assert [p.pid for p in processes_on(mgeo.state_dir)] == [state["pid"]]
+    assert not list(mgeo.state_dir.glob(".data-format-*"))
 
 
 def test_a_lost_state_file_does_not_leave_a_broker_behind(mgeo: Program) -> None:
