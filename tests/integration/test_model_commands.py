@@ -15,9 +15,9 @@ from deploy.cli.boundary import run
 from deploy.doctor.finding import Status
 from deploy.doctor.models import digests, store
 from tests.brokers.program import ROOT
-from tests.conformance.checkpoints import write_tagging_checkpoint
 from tests.hub.publishing import TAGGING, point_at, publish_tiny
 from tests.hub.stand_in import StandInHub
+from tests.models.tagging import write_tagging_checkpoint
 from tests.models.tiny import write_tiny_checkpoint
 
 VERSION = "mgeo-tiny-v1-20261101"

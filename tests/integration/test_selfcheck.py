@@ -17,7 +17,7 @@ from consumer.store import open_store
 from consumer.store.add import add_directory
 from consumer.store.manifest import ModelSource
 from contracts.errors import UsageError
-from tests.conformance.checkpoints import (
+from tests.models.tagging import (
     ADDRESSES,
     entities_of,
     text_of,
