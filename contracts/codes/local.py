@@ -67,4 +67,40 @@ CODES: Final = (
         "Not all addresses of the demo came back in time.",
         "Give the machine less other work; look at the worker’s log.",
     ),
+    CodeSpec(
+        "bad_section",
+        ("usage",),
+        "`mgeo bench --only` names a measurement that does not exist.",
+        "Name one of those that the message lists.",
+    ),
+    CodeSpec(
+        "bench_worker_failed",
+        ("fatal",),
+        "A worker that was being measured ended too early, or never got ready.",
+        "The message shows the end of its log.",
+    ),
+    CodeSpec(
+        "bench_timeout",
+        ("fatal",),
+        "A backlog of the bench was not drained in time.",
+        "Give the machine less other work, or use --quick.",
+    ),
+    CodeSpec(
+        "bench_miscounted",
+        ("fatal",),
+        "The bench counted other results than it had published addresses: its figures are void.",
+        "Run it again and report it: the stream must never do this.",
+    ),
+    CodeSpec(
+        "bench_ceiling_failed",
+        ("fatal",),
+        "The plain loop that the stream is compared with did not run.",
+        "The message shows what it said.",
+    ),
+    CodeSpec(
+        "bench_modelscope_failed",
+        ("fatal",),
+        "modelscope’s own pipeline did not run.",
+        "Install what it imports: pip install 'mgeo-stream[test]'.",
+    ),
 )

@@ -22,6 +22,7 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.demo",
     "deploy.cli.results",
     "deploy.cli.dlq",
+    "deploy.cli.bench",
 )
 
 

@@ -1,0 +1,80 @@
+"""Runs the ceiling's program and reads its timings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from contracts.errors import FatalError
+
+TOKEN_BUDGETS: Final = (256, 512, 1024, 2048, 4096, 8192)
+"""Padded tokens per batch that the loop is tried with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """All addresses once through the network.
+
+    Attributes:
+        token_budget: padded tokens per batch.
+        seconds: tokenization included.
+        addresses_per_s: the rate.
+    """
+
+    token_budget: int
+    seconds: float
+    addresses_per_s: float
+
+
+def run_ceiling(
+    directory: Path, texts: Sequence[str], *, scratch: Path, threads: int = 0
+) -> list[Pass]:
+    """One pass per token budget, in a process of its own.
+
+    Args:
+        directory: a stored model.
+        texts: what is parsed.
+        scratch: a folder for the job file.
+        threads: of torch; 0 leaves its choice.
+
+    Raises:
+        FatalError: ``bench_ceiling_failed``.
+    """
+    job = scratch / "ceiling.json"
+    job.write_text(
+        json.dumps(
+            {
+                "directory": str(directory),
+                "addresses": list(texts),
+                "token_budgets": TOKEN_BUDGETS,
+                "threads": threads,
+            },
+            ensure_ascii=False,
+        ),
+        encoding="utf-8",
+    )
+    answers = run_child("deploy.bench.ceiling", job, code="bench_ceiling_failed")
+    return [
+        Pass(answer["token_budget"], answer["seconds"], len(texts) / answer["seconds"])
+        for answer in answers
+    ]
+
+
+def run_child(module: str, job: Path, *, code: str) -> list[dict[str, Any]]:
+    """Run a program of the bench on a job file; the JSON lines that it prints.
+
+    Raises:
+        FatalError: under ``code``, with the end of what it said.
+    """
+    done = subprocess.run(  # noqa: S603  (our own program)
+        [sys.executable, "-m", module, str(job)], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        tail = "\n".join(done.stderr.splitlines()[-5:])
+        raise FatalError(f"{module} left with {done.returncode}", code=code, hint=tail)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
