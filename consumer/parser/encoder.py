@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from consumer.parser.network import TaggingNetwork
-from consumer.parser.seams import DeviceOutOfMemoryError, Scores, TokenIds
+from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Scores, TokenIds
 from contracts.errors import UsageError
 from contracts.spec import Precision
 
@@ -124,6 +124,11 @@ class TorchEncoder:
         except RuntimeError as error:
             if _is_out_of_memory(error):
                 raise self._out_of_memory(token_ids) from error
+            if _is_device_lost(error):
+                raise DeviceLostError(
+                    f"{self._device} does not work any more in this process",
+                    hint="it is safe to start again; nvidia-smi and the kernel's log say more",
+                ) from error
             raise
 
     def _mask(self, lengths: NDArray[np.int64], width: int) -> Tensor | None:
@@ -167,4 +172,15 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     if isinstance(error, torch.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return "can't allocate memory" in text or "not enough memory" in text or "alloc_failed" in text
+    return any(
+        sign in text
+        for sign in ("can't allocate memory", "not enough memory", "alloc_failed", "out of memory")
+    )
+
+
+def _is_device_lost(error: RuntimeError) -> bool:
+    # After an illegal access, an ECC error or a reset every further call in the context fails.
+    accelerator_error = getattr(torch, "AcceleratorError", None)
+    if accelerator_error is not None and isinstance(error, accelerator_error):
+        return True
+    return "CUDA error" in str(error)

@@ -14,7 +14,7 @@ from consumer.parser.architecture import ACTIVATIONS
 from consumer.parser.checkpoint import build_network, read_checkpoint
 from consumer.parser.encoder import TorchEncoder
 from consumer.parser.network import TaggingNetwork
-from consumer.parser.seams import DeviceOutOfMemoryError
+from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError
 from contracts.errors import UsageError
 from tests.models.tiny import write_tiny_checkpoint
 from tests.unit.parser.test_checkpoint import edit_json
@@ -86,10 +86,12 @@ def test_warm_up_runs_full_and_padded_shapes_up_to_the_longest(tmp_path: Path) -
     [
         ("[enforce fail] DefaultCPUAllocator: can't allocate memory", DeviceOutOfMemoryError),
         ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED", DeviceOutOfMemoryError),
+        ("CUDA error: out of memory", DeviceOutOfMemoryError),
+        ("CUDA error: an illegal memory access was encountered", DeviceLostError),
         ("the shapes do not fit", RuntimeError),
     ],
 )
-def test_memory_that_runs_out_has_its_own_error(
+def test_memory_that_runs_out_and_a_broken_device_have_their_own_errors(
     tmp_path: Path, message: str, expected: type[Exception]
 ) -> None:
     checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
