@@ -1,4 +1,4 @@
-"""The same weights through modelscope's own implementation and through ours.
+"""The same weights through modelscope's own implementation and through what serves here.
 
 modelscope reads a directory that is written here from the stored tensors, so nothing that
 came with the model is ever given to it.
@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from consumer.store.hub_client import quiet_modelscope
 
@@ -58,22 +60,27 @@ def compare(directory: Path, sequences: Sequence[TokenIds]) -> Conformance:
     except ImportError as error:
         missing = error.name or "modelscope"
         return Conformance(None, why_not=f"modelscope's own MGeo needs {missing}")
-    from consumer.parser.checkpoint import build_network, read_checkpoint
+    from consumer.parser.checkpoint import read_checkpoint
+    from consumer.parser.encoder import TorchEncoder
+    from consumer.parser.network import TaggingNetwork
 
     checkpoint = read_checkpoint(directory)
-    ours: Any = build_network(checkpoint)
+    ours = TorchEncoder(
+        TaggingNetwork(checkpoint.weights, checkpoint.architecture),
+        device=torch.device("cpu"),
+        precision="fp32",
+    )
     with tempfile.TemporaryDirectory() as exported, quiet_modelscope():
         write_for_modelscope(checkpoint, Path(exported))
         theirs = MGeoForTokenClassification.from_pretrained(exported).eval().float()
     largest = highest = 0.0
-    with torch.inference_mode():
-        for sequence in sequences:
-            ids = torch.from_numpy(sequence)[None]
-            mask = torch.ones_like(ids)
-            scores = ours(input_ids=ids, attention_mask=mask).logits
-            difference = scores - theirs(input_ids=ids, attention_mask=mask).logits
-            largest = max(largest, float(difference.abs().max()))
-            highest = max(highest, float(scores.abs().max()))
+    for sequence in sequences:
+        scores = ours.encode(sequence[None], np.array([len(sequence)]))
+        ids = torch.from_numpy(sequence)[None]
+        with torch.inference_mode():
+            reference = theirs(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        largest = max(largest, float(np.abs(scores - reference.numpy()).max()))
+        highest = max(highest, float(np.abs(scores).max()))
     return Conformance(
         largest, largest_score=highest, tokens=sum(len(sequence) for sequence in sequences)
     )
