@@ -37,7 +37,7 @@ class FileFormat(StrEnum):
     TEXT = "text"
 
 
-_BY_SUFFIX: Final = {
+FORMAT_BY_SUFFIX: Final = {
     ".csv": FileFormat.CSV,
     ".tsv": FileFormat.TSV,
     ".tab": FileFormat.TSV,
@@ -240,8 +240,8 @@ def format_of(path: str) -> FileFormat:
         UsageError: ``unknown_format``.
     """
     suffix = Path(path).suffix.lower()
-    if suffix in _BY_SUFFIX:
-        return _BY_SUFFIX[suffix]
+    if suffix in FORMAT_BY_SUFFIX:
+        return FORMAT_BY_SUFFIX[suffix]
     what = "standard input" if path == STDIN else f"a file named *{suffix or path}"
     raise UsageError(
         f"the format of {what} is not known",

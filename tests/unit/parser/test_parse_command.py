@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -87,3 +88,23 @@ def test_a_model_or_device_that_is_not_there_is_one_clear_sentence(
         assert said in done.stderr
         assert "Traceback" not in done.stderr
         assert FIRST not in done.stderr
+
+
+def test_a_file_comes_back_with_its_rows_columns_and_results(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_bytes(f"编号,地址,备注\nx1,{FIRST},甲\nx2,,乙\nx3\n".encode("gb18030"))
+    done = mgeo(environment, str(source), "--out", str(tmp_path / "out.csv"))
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert (first["编号"], first["备注"], first["district"]) == ("x1", "甲", "海淀区")
+    assert (first["adcode"], first["status"]) == ("110108", "ok")
+    assert (second["编号"], second["error_code"]) == ("x2", "empty_text")
+    assert "1 malformed lines set aside" in done.stderr
+    assert FIRST not in done.stderr
+
+    done = mgeo(environment, str(source), "--output", "json")
+    printed = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["id"], one["status"]) for one in printed] == [("x1", "ok"), ("x2", "error")]

@@ -17,8 +17,10 @@ from contracts.components import COMPONENT_TYPES
 from contracts.errors import PermanentError, UsageError
 from contracts.events import AddressResult
 from deploy.cli.file_options import InputFormat, TableChoice
+from deploy.cli.parse_file import FILE_SUFFIXES, means_a_file
 from deploy.file_parsing import parsed_rows, write_parsed
 from producer.rows import AddressFile, FileFormat, RejectsFile
+from producer.rows.source import FORMAT_BY_SUFFIX
 from producer.tables import (
     RESULT_COLUMNS,
     OutputTable,
@@ -162,3 +164,16 @@ def test_parsing_sets_malformed_lines_aside_or_stops(tmp_path: Path) -> None:
 def test_the_commands_offer_the_formats_there_are() -> None:
     assert [one.value for one in InputFormat] == [one.value for one in FileFormat]
     assert [one.value for one in TableChoice] == [one.value for one in TableFormat]
+    assert frozenset(FORMAT_BY_SUFFIX) == FILE_SUFFIXES
+
+
+def test_one_argument_that_is_a_file_is_told_from_addresses(tmp_path: Path) -> None:
+    plain = tmp_path / "addresses"
+    plain.write_text("京路1号")
+    assert means_a_file(["-"], False)
+    assert means_a_file(["missing.csv"], False)
+    assert means_a_file([str(plain)], False)
+    assert not means_a_file(["京路1号"], False)
+    assert not means_a_file(["京" * 5000], False)
+    assert not means_a_file(["a\0b"], False)
+    assert not means_a_file([str(plain), "京路1号"], False)
