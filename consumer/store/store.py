@@ -85,7 +85,8 @@ class ModelStore:
 
     def _added(self) -> list[str]:
         names = self._files.names("versions")
-        return [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+        stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+        return [stem for stem in stems if _is_version(stem)]
 
     def models(self) -> list[StoredModel]:
         """Every model, sorted by version.
@@ -315,6 +316,15 @@ class ModelStore:
 
 def _manifest_path(version: str) -> str:
     return f"versions/{version}{_SUFFIX}"
+
+
+def _is_version(text: str) -> bool:
+    """What else lies among the manifests was not put there by this store."""
+    try:
+        parse_version(text)
+    except UsageError:
+        return False
+    return True
 
 
 def default_location() -> str:

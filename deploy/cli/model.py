@@ -201,16 +201,34 @@ def verify(
 
 
 def list_models(output: OutputOption = Output.TABLE) -> None:
-    """Every model of the store, and the starter models that come with the package."""
+    """Every model of the store, and the starter models that come with the package.
+
+    Leaves with 1 when one of them has a manifest that cannot be read.
+    """
     from consumer.settings import ParserSettings
     from consumer.store import open_store
+    from contracts.errors import FatalError
 
-    models = open_store(ParserSettings()).models()
+    store = open_store(ParserSettings())
+    records: list[dict[str, Any]] = []
+    broken = False
+    for version in store.versions():
+        try:
+            model = store.find(version)
+        except FatalError as error:
+            broken = True
+            records.append({"version": version, "problem": str(error)})
+            note(f"{error}; {error.hint}")
+        else:
+            machine = {**_summary(model.manifest), "layer": model.layer}
+            records.append(machine if output is Output.JSON else _row(model))
     if output is Output.JSON:
-        print_json([{**_summary(model.manifest), "layer": model.layer} for model in models])
+        print_json(records)
     else:
         columns = ("version", "digest", "size", "parameters", "labels", "from", "created")
-        print_records([_row(model) for model in models], columns, output)
+        print_records(records, columns, output)
+    if broken:
+        raise typer.Exit(exit_codes.FAILED)
 
 
 def show(version: VersionArgument, output: OutputOption = Output.TABLE) -> None:

@@ -111,6 +111,22 @@ def test_list_and_show_say_what_is_there(mgeo: Mgeo, model: str) -> None:
         assert VERSION in out
 
 
+def test_a_broken_manifest_hides_no_other_model(mgeo: Mgeo, model: str, tmp_path: Path) -> None:
+    mgeo("add", model, "--version", VERSION)
+    versions = tmp_path / "store" / "versions"
+    (versions / "mgeo-bad-v1-20260101.json").write_text("broken")
+    (versions / "stray.json").write_text("{}")
+    code, out, err = mgeo("list", "--output", "json")
+    listed = {record["version"]: record for record in parsed(out)}
+    assert code == 1
+    assert listed[VERSION]["digest"].startswith("sha256:")
+    assert "cannot be used" in listed["mgeo-bad-v1-20260101"]["problem"]
+    assert "mgeo model remove mgeo-bad-v1-20260101" in err
+    assert "stray" not in listed
+    assert mgeo("remove", "mgeo-bad-v1-20260101")[0] == 0
+    assert mgeo("list")[0] == 0
+
+
 def test_a_card_cannot_write_to_the_terminal(mgeo: Mgeo, model: str) -> None:
     Path(model, "README.md").write_text("---\nlicense: x\n---\n\x1b[31mred\x07\n地址\n")
     mgeo("add", model, "--version", VERSION)
