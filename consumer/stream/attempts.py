@@ -33,14 +33,34 @@ def next_start(earlier_starts: int, max_attempts: int) -> Start:
     return Start(attempt, alone=attempt > 1, dead_letter=attempt >= max_attempts)
 
 
-def crashed_starts(noted: int, *, noted_by_this_process: bool) -> int:
-    """How many of the starts noted beside an offset ended in a crash, as far as one can tell.
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is written beside a committed offset about the record there.
 
-    A process that reads its own last note again has lost its lane in between, not its life:
-    that one start is forgiven. Without this, a broker that keeps failing commits would make
-    an innocent record look like a killer.
+    Attributes:
+        starts: how often it was started.
+        own: the last of them is by the process that writes the note.
     """
-    return max(0, noted - 1) if noted_by_this_process else noted
+
+    starts: int = 0
+    own: bool = False
+
+    @property
+    def crashed_starts(self) -> int:
+        """How many of the starts ended in a crash, when the writer itself reads the note.
+
+        It has lost its lane since, not its life: its own start is forgiven. Without this, a
+        broker that keeps failing commits would make an innocent record look like a killer.
+        """
+        return max(0, self.starts - 1) if self.own else self.starts
+
+
+def note_for_next(earlier: int) -> Note:
+    """The note beside a frontier that moves to a record with so many earlier starts.
+
+    A suspect waits for its own note before it runs; any other may already be running.
+    """
+    return Note(earlier) if earlier > 0 else Note(1, own=True)
 
 
 class Suspects:
@@ -85,16 +105,16 @@ class Suspects:
         return self._starts_of_first if is_first else 1
 
 
-def starts_to_leave(*, earlier: int, noted: int, ran_alone_unfinished: bool) -> int:
+def note_to_leave(*, earlier: int, noted: Note, hangs: bool) -> Note:
     """What an owner that closes in good order writes beside the offset it leaves.
 
     Its own start of the record is taken back, for it was no crash; those of earlier owners,
-    which were, stay. A record that ran alone and did not finish within the budget may be the
-    one that hangs the device, so its start counts.
+    which were, stay. A suspect that has run alone for long and not ended may be the one that
+    hangs the device, so its start counts: else it could go from worker to worker for ever.
 
     Args:
         earlier: starts of the record at the frontier before this owner.
         noted: what is written beside the offset now.
-        ran_alone_unfinished: this owner started the record alone and it has not ended.
+        hangs: this owner started the record alone, long ago, and it has not ended.
     """
-    return noted if ran_alone_unfinished else earlier
+    return noted if hangs else Note(earlier)

@@ -7,6 +7,7 @@ nobody else is blamed. What comes in meanwhile waits its turn.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -50,6 +51,7 @@ class Dispatcher:
             self._waiting.append((lane, record))
             self._filled.set()
         else:
+            record.started_at = time.monotonic()
             self._submit(record)
 
     async def run(self) -> None:
@@ -80,6 +82,7 @@ class Dispatcher:
             return
         if record.abandoned:
             return
+        record.started_at = time.monotonic()
         self._submit(record)
         if rule.alone:
             await self._idle.wait()

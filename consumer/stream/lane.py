@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 from aiokafka import ConsumerRecord, TopicPartition
 
 from consumer.stream.adoption import adopt
-from consumer.stream.attempts import Suspects, crashed_starts, starts_to_leave
+from consumer.stream.attempts import Note, Suspects, note_for_next, note_to_leave
 from consumer.stream.commit_schedule import CommitLater, CommitNow, CommitSchedule
 from consumer.stream.frontier import Frontier
 from consumer.stream.in_flight import InFlight, Ticket, likely_addresses
@@ -33,6 +33,8 @@ _log = get_logger(__name__)
 
 State = Literal["opening", "open", "closing", "closed"]
 
+# A suspect that runs alone for so long, and has not ended when the lane must close, may hang.
+_SUSPICIOUS_S = 10.0
 # What a commit may still take once the budget for work in hand is spent.
 _COMMIT_GRACE_S = 5.0
 
@@ -116,7 +118,7 @@ class Lane:
         self._serving: ResidentSet | None = None
         self._adopted = OffsetMetadata()  # what the committed metadata says
         self._pending_adoption: OffsetMetadata | None = None
-        self._noted_starts = 0  # of the record at the frontier, as committed
+        self._noted = Note()  # about the record at the frontier, as committed
         self._last_commit_at = float("-inf")
         self._sink_lock = asyncio.Lock()
         self._commit_task: asyncio.Task[None] | None = None
@@ -147,9 +149,8 @@ class Lane:
             metadata: what the last owner left beside the committed offset.
             serving: what lanes serve under now.
         """
-        earlier = crashed_starts(
-            metadata.attempt, noted_by_this_process=metadata.writer == self._process
-        )
+        self._noted = Note(metadata.attempt, own=metadata.writer == self._process)
+        earlier = self._noted.crashed_starts
         self._frontier = Frontier(position)
         self._suspects = Suspects(
             earlier_starts=earlier,
@@ -158,7 +159,6 @@ class Lane:
             max_in_flight=self._max_in_flight,
         )
         self._adopted = metadata
-        self._noted_starts = metadata.attempt
         self._serving = serving
         if serving.epoch != metadata.serving_epoch:
             self._pending_adoption = OffsetMetadata(serving.epoch, position)
@@ -246,7 +246,7 @@ class Lane:
 
     def needs_note(self, attempt: int) -> bool:
         """True when the start must be written down before the record may run."""
-        return attempt > self._noted_starts
+        return attempt > self._noted.starts
 
     async def reaches(self, offset: int) -> None:
         """Wait until the record at ``offset`` is the first uncommitted one, or the lane ends."""
@@ -261,7 +261,12 @@ class Lane:
         Returns:
             False when the lane is lost or closing; the record must not run.
         """
-        return self.state == "open" and await self._commit([], attempt)
+        if not self._is_open() or not await self._commit([], Note(attempt, own=True)):
+            return False
+        return self._is_open()  # it may have begun to close meanwhile
+
+    def _is_open(self) -> bool:
+        return self.state == "open"
 
     # --- out --------------------------------------------------------------------------------
 
@@ -330,7 +335,7 @@ class Lane:
             elif isinstance(decision, CommitLater):
                 await _wait(self._changed, decision.at - time.monotonic())
             elif self._adoptable():
-                if not await self._commit([], self._noted_starts):
+                if not await self._commit([], self._noted):
                     return
             elif self.state == "closing":
                 return
@@ -342,8 +347,8 @@ class Lane:
         records = [self._records.pop(offset) for offset in offsets]
         outgoing = [record.outgoing for record in records if record.outgoing is not None]
         began = time.monotonic()
-        # 1: the next record in line may already be running.
-        committed = await self._commit(outgoing, 1)
+        earlier = self._suspects.starts_at(self._frontier.position)
+        committed = await self._commit(outgoing, note_for_next(earlier))
         for record in records:
             self._in_flight.leave(record.ticket)
         if committed:
@@ -357,7 +362,7 @@ class Lane:
         pending = self._pending_adoption
         return pending is not None and self._frontier.position >= pending.from_offset
 
-    async def _commit(self, outgoing: Sequence[Outgoing], attempt: int) -> bool:
+    async def _commit(self, outgoing: Sequence[Outgoing], note: Note) -> bool:
         """Publish and move the offset to the frontier; False when the lane is lost."""
         committed = False
         async with self._sink_lock:
@@ -365,7 +370,8 @@ class Lane:
                 return False
             pending = self._pending_adoption if self._adoptable() else None
             base = pending or self._adopted
-            metadata = OffsetMetadata(base.serving_epoch, base.from_offset, attempt, self._process)
+            writer = self._process if note.own else ""
+            metadata = OffsetMetadata(base.serving_epoch, base.from_offset, note.starts, writer)
             # A task of its own: a commit that is cancelled half-way goes on all the same.
             self._commit_task = asyncio.create_task(
                 self._sink.commit(outgoing, self._frontier.position, metadata.encode())
@@ -383,7 +389,7 @@ class Lane:
             else:
                 committed = True
                 self._adopted = metadata
-                self._noted_starts = attempt
+                self._noted = note
                 if pending is not None and self._pending_adoption is pending:
                     self._pending_adoption = None
         self._announce()
@@ -459,22 +465,27 @@ class Lane:
     async def _end(self) -> None:
         if self._committer is not None:
             await self._committer
+        async with self._sink_lock:
+            pass  # a note that was under way is part of what is left
         if self.state != "closing":
             return
-        note = starts_to_leave(
+        note = note_to_leave(
             earlier=self._suspects.starts_at(self._frontier.position),
-            noted=self._noted_starts,
-            ran_alone_unfinished=self._runs_alone(),
+            noted=self._noted,
+            hangs=self._first_hangs(),
         )
-        if note != self._noted_starts:
+        if note != self._noted:
             await self._commit([], note)
 
-    def _runs_alone(self) -> bool:
-        first = min(self._records, default=None)
-        if first is None:
+    def _first_hangs(self) -> bool:
+        if not self._records:
             return False
-        earlier = self._records[first].earlier_starts
-        return 0 < earlier < self._noted_starts
+        first = self._records[min(self._records)]
+        return (
+            first.earlier_starts > 0
+            and first.started_at is not None
+            and time.monotonic() - first.started_at > _SUSPICIOUS_S
+        )
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

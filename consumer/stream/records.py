@@ -66,6 +66,7 @@ class Record:
         results: one per address, None while unknown.
         pending: addresses without a result.
         outgoing: the record to publish, once finished.
+        started_at: when it went into the pipeline, monotonic seconds.
         abandoned: its lane no longer wants it; whatever comes of it is dropped.
     """
 
@@ -85,5 +86,6 @@ class Record:
     device_at: float | None = None
     dead_letter: DeadLetter | None = None
     outgoing: Outgoing | None = None
+    started_at: float | None = None
     abandoned: bool = False
     size: int = 0
