@@ -30,6 +30,12 @@ class GroupLog:
         topic: the full name.
         group: the group's full name.
         start: where a partition is begun on which the group has stored no position.
+
+    Attributes:
+        finished: per partition, the offset before which everything was dealt with; kept by
+            the reader, stored by ``commit`` and before a partition goes to another member.
+        generation: grows when partitions are taken away: what was polled before and is not
+            finished belongs to whoever gets them, and comes again.
     """
 
     def __init__(self, kafka: KafkaSettings, topic: str, group: str, start: Start) -> None:
@@ -37,6 +43,8 @@ class GroupLog:
         self.topic = topic
         self._lost: FatalError | None = None
         self._joined = asyncio.Event()
+        self.finished: Offsets = {}
+        self.generation = 0
         self._consumer = AIOKafkaConsumer(
             **client_options(kafka),
             client_id="mgeo-reader",
@@ -85,16 +93,23 @@ class GroupLog:
 
     async def passed(self, ends: Mapping[int, int]) -> bool:
         """Whether all held partitions were read up to these ends."""
-        for pair in self._consumer.assignment():
-            if pair.partition in ends:
-                with translated(self._kafka):
-                    if await self._consumer.position(pair) < ends[pair.partition]:
-                        return False
-        return True
+        positions = await self.positions()
+        return all(
+            position >= ends.get(partition, position) for partition, position in positions.items()
+        )
 
-    async def commit(self, positions: Mapping[int, int]) -> None:
-        """Store these next offsets, as far as the partitions are still held."""
-        pairs = {TopicPartition(self.topic, number): at for number, at in positions.items()}
+    async def positions(self) -> Offsets:
+        """The next offset to be read of each held partition, markers passed over."""
+        found = {}
+        for pair in self._consumer.assignment():
+            # Suppressed: it went to another member between two of these questions.
+            with translated(self._kafka), suppress(IllegalStateError):
+                found[pair.partition] = await self._consumer.position(pair)
+        return found
+
+    async def commit(self) -> None:
+        """Store what is finished, as far as the partitions are still held."""
+        pairs = {TopicPartition(self.topic, number): at for number, at in self.finished.items()}
         held = self._consumer.assignment()
         mine = {pair: offset for pair, offset in pairs.items() if pair in held}
         if not mine:
@@ -124,7 +139,11 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
         self._log = log
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        """Nothing is held back: what was not stored comes again, at the new owner."""
+        # What is in work now was not finished: it comes again, at the new owner.
+        await self._log.commit()
+        self._log.generation += 1
+        for pair in revoked:
+            self._log.finished.pop(pair.partition, None)
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         await self._log.check_assigned(assigned)

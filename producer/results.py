@@ -81,7 +81,6 @@ class ResultReader:
         self._group = group
         self._follow = follow
         self._log: TopicLog | GroupLog | None = None
-        self._finished: dict[int, int] = {}
         self._handed_out: tuple[int, int] | None = None
         self._committed_at = 0.0
         self.unreadable = 0
@@ -116,8 +115,8 @@ class ResultReader:
         try:
             if isinstance(log, GroupLog):
                 if error is None:  # what was handed out last was dealt with too
-                    self._finish_handed_out()
-                await log.commit(self._finished)
+                    self._finish(log)
+                await log.commit()
         finally:
             await log.__aexit__(kind, error, trace)
 
@@ -131,12 +130,20 @@ class ResultReader:
         while True:
             if ends is None and not self._follow:
                 ends = await log.ends()
-            for record in await log.poll():
+            polled = await log.poll()
+            generation = _generation(log)
+            for record in polled:
+                if _generation(log) != generation:
+                    break  # the group was shared out anew: the rest comes again, to its owner
                 batch = self._read(record)
                 self._handed_out = (record.partition, record.offset + 1)
                 if batch is not None:
                     yield batch
-                self._finish_handed_out()
+                self._finish(log)
+            if isinstance(log, GroupLog):
+                # All that was polled is finished. Positions pass over transaction markers: a
+                # group that had read everything must not seem to lack what retention removes.
+                log.finished.update(await log.positions())
             await self._commit_when_due(log)
             if ends is not None and await log.passed(ends):
                 return
@@ -176,14 +183,18 @@ class ResultReader:
             return None
         return batch
 
-    def _finish_handed_out(self) -> None:
-        if self._handed_out is not None:
-            partition, following = self._handed_out
-            self._finished[partition] = following
-            self._handed_out = None
+    def _finish(self, log: TopicLog | GroupLog) -> None:
+        handed_out, self._handed_out = self._handed_out, None
+        if handed_out is not None and isinstance(log, GroupLog):
+            partition, following = handed_out
+            log.finished[partition] = following
 
     async def _commit_when_due(self, log: TopicLog | GroupLog) -> None:
         due = self._committed_at + self._settings.results_commit_interval_ms / 1000
         if isinstance(log, GroupLog) and time.monotonic() >= due:
-            await log.commit(self._finished)
+            await log.commit()
             self._committed_at = time.monotonic()
+
+
+def _generation(log: TopicLog | GroupLog) -> int:
+    return log.generation if isinstance(log, GroupLog) else 0

@@ -146,3 +146,30 @@ async def test_following_sees_what_comes_later(stream: KafkaSettings) -> None:
                 break
         await answering
     assert sorted(seen) == names
+
+
+async def test_members_of_a_group_share_the_results(stream: KafkaSettings) -> None:
+    names = await publish(stream, 45, "x")
+    async with StandInWorker(stream) as worker:
+        await worker.answer(await everything(stream, stream.names.events))
+    seen: dict[str, list[str]] = {"first": [], "second": []}
+    enough = asyncio.Event()
+
+    async def member(name: str) -> None:
+        async with ResultReader(stream, group="shared") as reader:
+            async for batch in reader:
+                seen[name].append(batch.batch_id)
+                await asyncio.sleep(0.15)  # longer in all than it takes to share out anew
+                if {one for ids in seen.values() for one in ids} == set(names):
+                    enough.set()
+
+    async with asyncio.timeout(100):
+        members = [asyncio.create_task(member(name)) for name in seen]
+        await enough.wait()
+        for task in members:
+            task.cancel()
+        await asyncio.gather(*members, return_exceptions=True)
+    assert seen["first"]
+    assert seen["second"]
+    # Only what was in work when partitions changed hands may come again.
+    assert sum(map(len, seen.values())) - len(names) <= 4
