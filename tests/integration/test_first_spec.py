@@ -15,11 +15,16 @@ from consumer.parser.model import load_model
 from consumer.settings import ParserSettings
 from consumer.store import open_store
 from consumer.store.add import add_directory
-from consumer.store.first_spec import first_spec
+from consumer.store.backends import open_files
+from consumer.store.cache import ModelCache
+from consumer.store.first_spec import first_spec, spec_of
 from consumer.store.hub_add import add_from_hub
 from consumer.store.manifest import ModelSource
 from consumer.store.naming import derive_version, resolve_name
+from consumer.store.release import write_release
 from consumer.store.source import HubModel
+from consumer.store.starters import StarterReleases
+from consumer.store.store import ModelStore
 from contracts.errors import UsageError
 from tests.hub.publishing import TAGGING, point_at, publish_tiny
 from tests.hub.stand_in import StandInHub, commit_of
@@ -71,6 +76,21 @@ def test_the_first_spec_is_that_of_the_loaded_model(
     opened = open_store(settings).open(VERSION)
     loaded = load_model(opened.directory, version=VERSION, digest=opened.digest, settings=settings)
     assert first_spec(settings, now=NOW) == loaded.spec
+
+
+def test_a_release_of_the_package_needs_no_adding(settings: ParserSettings, tmp_path: Path) -> None:
+    """In the hub's own layout, with its configuration.json, straight from the trainer."""
+    root = tmp_path / "releases"
+    release = write_tiny_checkpoint(root / VERSION, seed=3, safetensors=True)
+    (release / "calibration.json").write_text('{"temperature": 1.2}')
+    write_release(release, version=VERSION, source=ModelSource(kind="trained"), created=NOW)
+    store = ModelStore(
+        open_files(str(tmp_path / "store")), ModelCache(tmp_path / "cache"), StarterReleases(root)
+    )
+    opened = store.open(VERSION)
+    assert "configuration.json" in {file.name for file in opened.manifest.files}
+    loaded = load_model(opened.directory, version=VERSION, digest=opened.digest, settings=settings)
+    assert spec_of(store, VERSION, settings) == loaded.spec
 
 
 def test_a_precision_may_be_named_with_the_version(
