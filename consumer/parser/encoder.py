@@ -99,6 +99,8 @@ class TorchEncoder:
         self._device = device
         self._dtype = _DTYPES[precision]
         self._network = network.to(device=device, dtype=self._dtype).eval()
+        if device.type == "cpu":
+            network.pack_for_cpu()
 
     @property
     def device_name(self) -> str:

@@ -52,6 +52,22 @@ def test_scores_equal_those_of_transformers(tmp_path: Path, activation: str) -> 
     assert np.abs(scores - expected)[real].max() < 1e-5
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_packing_the_weights_changes_the_scores_by_rounding_alone(
+    tmp_path: Path, activation: str
+) -> None:
+    directory = write_tiny_checkpoint(tmp_path / "model", seed=9, hidden=64, scale=0.1)
+    edit_json(directory / "config.json", hidden_act=activation)
+    checkpoint = read_checkpoint(directory)
+    plain = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+    packed = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+    packed.pack_for_cpu()
+    packed.pack_for_cpu()
+    ids = torch.from_numpy(batch()[0])
+    with torch.inference_mode():
+        assert torch.allclose(plain(ids, None), packed(ids, None), atol=1e-6)
+
+
 def test_an_unknown_activation_is_refused(tmp_path: Path) -> None:
     directory = write_tiny_checkpoint(tmp_path / "model", seed=9)
     edit_json(directory / "config.json", hidden_act="swish2")
