@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from contracts.settings import MgeoSettings
 
@@ -51,6 +51,12 @@ class LocalSettings(MgeoSettings):
     docker_network: str | None = None
     """Network of that container. Unset: docker's default, with the port published on this machine
     alone. `host` for engines that cannot publish ports, such as some podman set-ups."""
+
+    @field_validator("cache_dir", "state_dir", "java")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        # The broker outlives the folder that the command was called in.
+        return path.expanduser().absolute() if path is not None else None
 
     @property
     def broker_dir(self) -> Path:

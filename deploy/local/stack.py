@@ -5,6 +5,7 @@ Knows what runs from the state file and, where that is lost, from the process ta
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -192,12 +193,16 @@ def _choose_port(port: int | None, notice: Notice) -> int:
 
 
 def _processes(settings: LocalSettings) -> list[psutil.Process]:
-    """Every broker process on this broker folder, whether or not a state file names it."""
-    config = str(settings.broker_dir / "server.properties")
+    """Every JVM of ours on this broker folder, whether or not a state file names it.
+
+    Also one that formats: an `up` that was killed leaves it to go on writing.
+    """
+    inside = f"{settings.broker_dir}{os.sep}"
     found = []
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []  # empty for zombies and for other users' own
-        if command[-2:] == [jvm.MAIN_BROKER, config]:
+        mains = (jvm.MAIN_BROKER, jvm.MAIN_STORAGE)
+        if any(main in command for main in mains) and command[-1].startswith(inside):
             found.append(process)
     return found
 

