@@ -119,6 +119,23 @@ async def test_killed_again_and_again_everything_arrives_exactly_once(
             assert mine == sorted(mine, key=lambda row: int(row[1:]))
 
 
+async def test_an_interrupted_person_is_told_how_to_go_on(
+    stream: KafkaSettings, addresses: Path, tmp_path: Path
+) -> None:
+    process = await start(addresses, stream, tmp_path / "state", "--rate", "1000")
+    async with asyncio.timeout(60):
+        while not await everything(stream, stream.names.events):  # noqa: ASYNC110  (the log's)
+            await asyncio.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = await process.communicate()
+    assert process.returncode == 130
+    assert "--resume" in errors.decode()
+    await resumed_in_process(addresses, stream, tmp_path / "state", resume=True)
+    events, rows = await published_ids(stream)
+    assert max(events.values()) == 1
+    assert len(rows) == ROWS
+
+
 async def resumed_in_process(
     path: Path, stream: KafkaSettings, state: Path, **options: bool
 ) -> Report:
