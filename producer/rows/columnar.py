@@ -36,11 +36,21 @@ class ParquetReader:
 
     def __iter__(self) -> Iterator[Record | BadLine]:
         line = 0
-        for batch in self._file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
-            columns = [column.to_pylist() for column in batch.columns]
+        for columns in self._batches():
             for values in zip(*columns, strict=True):
                 line += 1
                 yield Record(line, values)
+
+    def _batches(self) -> Iterator[list[list[Any]]]:
+        import pyarrow
+
+        try:
+            for batch in self._file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+                yield [column.to_pylist() for column in batch.columns]
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError):
+            raise UsageError(
+                "the Parquet file is damaged: its pages cannot be read", code="not_parquet"
+            ) from None
 
     def close(self) -> None:
         """Let go of the file."""

@@ -17,6 +17,9 @@ from producer.rows.model import MAX_LINE_CHARS, BadLine, Record, distinct
 
 QUOTE: Final = '"'
 DELIMITERS: Final = (",", "\t", ";", "|", "，")
+NO_DELIMITER: Final = "\x1f"
+"""For a file of one column: its commas are part of the addresses."""
+
 MAX_RECORD_LINES: Final = 1000
 """Lines that one quoted record may span; beyond, the quote that began it counts as broken."""
 
@@ -148,8 +151,8 @@ def _chained(head: Iterable[_T], rest: Iterable[_T]) -> Iterator[_T]:
 
 
 def sniff_delimiter(lines: list[Line]) -> str:
-    """The delimiter that splits these lines most evenly; a comma where none splits them."""
-    best, best_score = ",", (0.0, 0)
+    """The delimiter that splits these lines most evenly; none where none splits the first."""
+    best, best_score = NO_DELIMITER, (0.0, 0)
     for candidate in DELIMITERS:
         widths = [
             len(record.cells)

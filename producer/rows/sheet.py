@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
+from xml.etree.ElementTree import ParseError
 
 from contracts.errors import UsageError
 from producer.rows.model import BadLine, Record, distinct
@@ -28,6 +30,8 @@ class SheetReader:
 
         try:
             self._book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
+        except ParseError:
+            raise _damaged() from None
         except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError):
             raise UsageError(
                 "the file is not an .xlsx workbook",
@@ -72,11 +76,25 @@ class SheetReader:
         """Let go of the workbook."""
         self._book.close()
 
+    def _readable_rows(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        try:
+            yield from self._rows
+        except (ParseError, zipfile.BadZipFile, zlib.error, EOFError, ValueError):
+            raise _damaged() from None
+
     def _next(self) -> Record | None:
-        for line, row in self._rows:
+        for line, row in self._readable_rows():
             values: tuple[Any, ...] = tuple(row)
             while values and values[-1] is None:
                 values = values[:-1]
             if values:
                 return Record(line, values)
         return None
+
+
+def _damaged() -> UsageError:
+    return UsageError(
+        "the workbook is damaged: its rows cannot be read",
+        code="not_xlsx",
+        hint="open it in a spreadsheet program and save it anew",
+    )

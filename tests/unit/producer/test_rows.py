@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -176,6 +177,34 @@ def test_what_is_no_workbook_or_parquet_is_refused(tmp_path: Path) -> None:
         read(str(tmp_path / "missing.csv"))
     with pytest.raises(UsageError, match=r"\*\.doc is not known"):
         read(write(tmp_path / "a.doc", b"x"))
+
+
+def test_commas_in_a_file_of_one_column_belong_to_the_address(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", '地址\n京路1号,2单元\n"京路""3""号,4"\n')
+    assert texts(read(path)) == ["京路1号,2单元", '京路"3"号,4']
+
+
+def test_a_damaged_workbook_or_parquet_file_is_a_sentence(tmp_path: Path) -> None:
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for number in range(3000):
+        sheet.append([f"京路{number}号"])
+    book.save(tmp_path / "a.xlsx")
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
+        for name, content in parts.items():
+            cut = len(content) // 2 if "sheet1" in name else len(content)
+            archive.writestr(name, content[:cut])
+    with pytest.raises(UsageError, match="damaged"):
+        read(str(tmp_path / "a.xlsx"))
+    table = pa.table({"address": [f"京路{number}号" for number in range(3000)]})
+    pq.write_table(table, tmp_path / "a.parquet", compression="gzip")
+    content = bytearray((tmp_path / "a.parquet").read_bytes())
+    content[200:2000] = b"\0" * 1800
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(UsageError, match="Parquet"):
+        read(str(tmp_path / "a.parquet"))
 
 
 def test_parquet_is_read_with_its_types(tmp_path: Path) -> None:
