@@ -21,7 +21,10 @@ from contracts.events import Component
 COMPLETION_VERSION: Final = "1"
 """Part of a model's fingerprint: raise it with every change of a rule."""
 
-_MEMORY: Final = 65_536
+_MEMORY: Final = 16_384
+_LONGEST_REMEMBERED: Final = 64
+"""Characters; real names are shorter, and the memory must stay small whatever comes."""
+
 _NONE: Final = Match(())
 
 
@@ -80,9 +83,10 @@ class Completer:
                 address[kind] = readable(component.text)
             elif kind == "city":
                 further.append(readable(component.text))
-        verdict = self._judge(
-            address.get("prov"), address.get("city"), address.get("district"), tuple(further)
-        )
+        said = (address.get("prov"), address.get("city"), address.get("district"))
+        length = sum(len(text) for text in (*said, *further) if text is not None)
+        judge = self._judge if length <= _LONGEST_REMEMBERED else self._judge_once
+        verdict = judge(*said, tuple(further))
         if verdict.names:
             completed = dict(verdict.names)
             address = completed | {k: v for k, v in address.items() if k not in completed}

@@ -24,6 +24,9 @@ from contracts.errors import UsageError
 _LONGEST_WORD: Final = 100
 """BERT's bound: a longer run of letters or digits is one unknown word to it."""
 
+_MOST_REMEMBERED: Final = 65_536
+"""Characters: far more than Chinese addresses use, far fewer than a hostile sender can."""
+
 Offsets = list[tuple[int, int]]
 
 
@@ -227,7 +230,8 @@ class _CharacterTable(dict[int, str]):
         shown = self._shown(chr(code))
         if not is_invisible(shown) and not self.form(shown):
             self.dropped.add(shown)
-        self[code] = shown
+        if len(self) < _MOST_REMEMBERED:
+            self[code] = shown
         return shown
 
     def form(self, character: str) -> str:
