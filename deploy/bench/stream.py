@@ -41,6 +41,7 @@ class Drain:
         commits: the results' own timestamps.
         metrics: the worker's, at the end.
         memory: of the worker's process.
+        cpu_s: its processor time while it drained.
     """
 
     addresses: int
@@ -48,6 +49,7 @@ class Drain:
     commits: tuple[Commit, ...]
     metrics: dict[str, float]
     memory: MemoryTrace
+    cpu_s: float
 
     @property
     def rate(self) -> float:
@@ -77,7 +79,7 @@ class Drain:
             "device_busy_s": busy,
             "device_batches": self.metrics.get("mgeo_device_batches_total", 0.0),
             "transactions": self.metrics.get("mgeo_transactions_total", 0.0),
-            "worker_cpu_s": self.metrics.get("process_cpu_seconds_total", 0.0),
+            "worker_cpu_s": self.cpu_s,
             "worker_peak_rss_bytes": max(self.memory.bytes, default=0),
         }
 
@@ -154,7 +156,9 @@ async def drain(
     """
     addresses = await publish(kafka, texts)
     async with running(setup, kafka, log) as worker:
+        before = worker.cpu_s()
         await until_committed(kafka, worker, timeout_s=timeout_s)
+        cpu_s = worker.cpu_s() - before
         metrics = await asyncio.to_thread(worker.metrics)
     began, commits = await results(kafka)
     counted = sum(commit.addresses for commit in commits)
@@ -162,7 +166,7 @@ async def drain(
         raise FatalError(
             f"{addresses} addresses went in, {counted} came out", code="bench_miscounted"
         )
-    return Drain(counted, began, commits, metrics, worker.memory)
+    return Drain(counted, began, commits, metrics, worker.memory, cpu_s)
 
 
 async def until_committed(kafka: KafkaSettings, worker: WorkerProcess, *, timeout_s: float) -> None:

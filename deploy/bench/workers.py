@@ -108,6 +108,11 @@ class WorkerProcess:
         """Its process id."""
         return self._process.pid
 
+    def cpu_s(self) -> float:
+        """Processor time that it has used so far, on all cores, in seconds."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def check(self) -> None:
         """Raise ``bench_worker_failed`` when it has ended."""
         if self._process.poll() is not None:
