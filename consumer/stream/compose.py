@@ -53,30 +53,25 @@ class ParsedComposer:
     names: TopicNames
     limits: Limits
 
-    def compose(
-        self, record: Record, model: AddressModel, *, finished_at: float, wall: datetime
-    ) -> Outgoing:
+    def compose(self, record: Record, *, finished_at: float, wall: datetime) -> Outgoing:
         """The record to publish; it goes to the partition of its origin.
 
         Args:
             record: finished, or with ``dead_letter`` set.
-            model: what it was parsed with.
             finished_at: monotonic seconds.
             wall: the time to write into the headers.
         """
         if record.dead_letter is None and record.batch is not None:
             try:
-                return self._result(record, model, finished_at=finished_at, wall=wall)
+                return self._result(record, finished_at=finished_at, wall=wall)
             except PermanentError as error:
                 record.dead_letter = DeadLetter(error.code, "TASK_PUT", type(error).__name__)
         return self._dead_letter(record)
 
-    def _result(
-        self, record: Record, model: AddressModel, *, finished_at: float, wall: datetime
-    ) -> Outgoing:
+    def _result(self, record: Record, *, finished_at: float, wall: datetime) -> Outgoing:
         assert record.batch is not None  # noqa: S101  (the caller looked)
         device_at = record.device_at if record.device_at is not None else finished_at
-        served = served_model(record.route, model)
+        served = served_model(record.route, record.model)
         message = ParsedBatch(
             batch_id=record.batch.batch_id,
             source=record.batch.source,
@@ -85,7 +80,7 @@ class ParsedComposer:
             timing=Timing(
                 queue_ms=round(max(0.0, device_at - record.received_at) * 1e3, 3),
                 service_ms=round(max(0.0, finished_at - device_at) * 1e3, 3),
-                device=model.encoder.device_name,
+                device=record.model.encoder.device_name,
             ),
             results=tuple(result for result in record.results if result is not None),
         )

@@ -315,8 +315,7 @@ class Pipeline:
         self, records: Sequence[Record], finished_at: float, wall: datetime
     ) -> list[Outgoing]:
         return [
-            self._composer.compose(record, record.model, finished_at=finished_at, wall=wall)
-            for record in records
+            self._composer.compose(record, finished_at=finished_at, wall=wall) for record in records
         ]
 
     async def _in_pool(self, function: Callable[..., _T], *args: object) -> _T:

@@ -20,6 +20,12 @@ CODES: Final = (
         "Replay it against a later model; report it with the record’s origin.",
     ),
     CodeSpec(
+        "device_lost",
+        ("fatal",),
+        "The device, or the process’s hold on it, is broken.",
+        "Start the process again; if it stays, look at the device’s own logs.",
+    ),
+    CodeSpec(
         "device_out_of_memory",
         ("address",),
         "The device had no memory even for this address alone.",

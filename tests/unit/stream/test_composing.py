@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.stream.compose import ParsedComposer
+from consumer.stream.in_flight import Ticket
 from consumer.stream.records import Record, Route
 from contracts.decode import decode_batch
 from contracts.events import AddressResult, Origin, ParsedBatch
@@ -32,6 +33,8 @@ def test_a_result_fits_its_topic_however_long_the_publishers_key_is(key_bytes: i
         value=raw,
         headers=(),
         route=Route(STABLE, "stable", 1),
+        model=InstantModel(STABLE),
+        ticket=Ticket(1000, len(raw)),
         received_at=0.0,
         done=lambda _: None,
         batch=decode_batch(raw, LIMITS),
@@ -42,9 +45,7 @@ def test_a_result_fits_its_topic_however_long_the_publishers_key_is(key_bytes: i
         ],
     )
 
-    made = ParsedComposer(TopicNames(), LIMITS).compose(
-        record, InstantModel(STABLE), finished_at=1.0, wall=NOON
-    )
+    made = ParsedComposer(TopicNames(), LIMITS).compose(record, finished_at=1.0, wall=NOON)
 
     assert (made.topic, made.partition, made.key) == ("address.parsed", 2, record.key)
     topics = {topic.name: topic for topic in standard_topics(TopicNames(), limits=LIMITS)}
