@@ -1,0 +1,1 @@
+"""Starter models: small MGeo checkpoints, trained on addresses that this package makes up."""
