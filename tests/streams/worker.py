@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from contracts.spec import ModelSpec
 from contracts.topics import CONTROL_KEY
 from tests.models import instant
 from tests.oracles.stream import look
+from tests.streams.eventually import eventually
 
 
 async def write_state(kafka: KafkaSettings, state: RolloutState | bytes) -> None:
@@ -128,10 +128,8 @@ async def running_worker(
 
 async def until_done(kafka: KafkaSettings, timeout_s: float = 60.0) -> None:
     """Wait until the group has committed everything that is in the input topic."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        seen = await look(kafka)
-        if all(seen.committed.get(p, 0) >= end for p, end in seen.log_end.items()):
-            return
-        assert time.monotonic() < deadline, f"not done: {seen.committed} of {seen.log_end}"
-        await asyncio.sleep(0.1)
+
+    async def caught_up() -> bool:
+        return (await look(kafka)).caught_up
+
+    await eventually(caught_up, "everything committed", timeout_s=timeout_s)
