@@ -37,7 +37,7 @@ from consumer.stream.residency import ModelLoader, Residency, ResidentSet
 from consumer.stream.roles import Role
 from consumer.stream.sink import AtLeastOnceSink, Sink, TransactionalSink
 from consumer.stream.telemetry import Telemetry
-from consumer.stream.waiting import or_event, sleep_or
+from consumer.stream.waiting import let_go, or_event, sleep_or
 from contracts.control import RolloutState
 from contracts.errors import FatalError, MgeoError
 from contracts.limits import DEAD_LETTER_HEADROOM_BYTES
@@ -179,7 +179,7 @@ class Worker:
             finally:
                 for task in background:
                     task.cancel()
-                await admin.close()
+                await let_go(admin.close(), 5.0)
 
     # --- before joining -----------------------------------------------------------------------
 
@@ -193,7 +193,7 @@ class Worker:
                     return admin
             except (KafkaError, OSError) as error:
                 _log.warning("broker unreachable", error=type(error).__name__)
-            await admin.close()
+            await let_go(admin.close(), 5.0)
             await sleep_or(stop, 1.0)
         return None
 

@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from consumer.stream.waiting import let_go
 from contracts.control import RolloutState, decode_state
 from contracts.errors import PermanentError
 from contracts.logs import get_logger
@@ -65,7 +66,7 @@ async def follow_control(
             _log.warning("control topic unreachable", error=type(error).__name__)
             await asyncio.sleep(1.0)
         finally:
-            await consumer.stop()
+            await let_go(consumer.stop(), 5.0)
 
 
 def _read(value: bytes | None, metrics: Metrics) -> RolloutState | None:

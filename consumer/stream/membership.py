@@ -26,12 +26,14 @@ from consumer.stream.records import Record
 from consumer.stream.residency import Residency, ResidentSet
 from consumer.stream.sink import SinkLostError
 from consumer.stream.telemetry import Telemetry
-from consumer.stream.waiting import first_of, or_event
+from consumer.stream.waiting import first_of, let_go, or_event
 from contracts.errors import FatalError
 from contracts.logs import get_logger
 from contracts.offset_metadata import OffsetMetadata
 
 _log = get_logger(__name__)
+
+_LEAVE_S = 10.0
 
 Ending = Literal["drained", "lane_lost"]
 
@@ -155,7 +157,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             await self._close_lanes(
                 self._limits.drain_budget_s if drained else self._limits.revoke_budget_s
             )
-            await _bounded(self._consumer.stop(), 10.0)
+            if not await let_go(self._consumer.stop(), _LEAVE_S):
+                _log.warning("the group was not left in good order")
         if self._failure is not None:
             raise self._failure
         return "drained" if stop.is_set() else "lane_lost"
@@ -391,11 +394,3 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 def _look_at(task: asyncio.Task[Mapping[TopicPartition, list[Any]]]) -> None:
     if not task.cancelled():
         task.exception()
-
-
-async def _bounded(awaitable: Any, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await awaitable
-    except (TimeoutError, KafkaError, OSError):
-        _log.warning("leaving the group took too long or failed")

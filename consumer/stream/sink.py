@@ -9,7 +9,6 @@ group generation in offset commits (no KIP-447).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -24,6 +23,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.stream.records import Outgoing
+from consumer.stream.waiting import let_go
 from contracts.errors import TransientError
 from contracts.logs import get_logger
 
@@ -204,16 +204,11 @@ def _is_fencing(error: BaseException) -> bool:
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(_STOP_TIMEOUT_S):
-            await producer.stop()
-    except Exception as error:  # noqa: BLE001  (there is nothing to do but to let go)
-        _log.info("producer did not stop in good order", error=type(error).__name__)
-        # stop() waits for batches that a fenced producer, or one whose broker is away, can
-        # never deliver. Given up half-way it leaves its sender running and its sockets open.
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(_STOP_TIMEOUT_S):
-                await producer._sender.close()
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(_STOP_TIMEOUT_S):
-                await producer.client.close()
+    if await let_go(producer.stop(), _STOP_TIMEOUT_S):
+        return
+    _log.info("a producer did not stop in good order")
+    # stop() waits for batches that a fenced producer, or one whose broker is away, can never
+    # deliver. Given up half-way it leaves its sender running and its sockets open; there is
+    # no public way to end them.
+    await let_go(producer._sender.close(), _STOP_TIMEOUT_S)
+    await let_go(producer.client.close(), _STOP_TIMEOUT_S)

@@ -68,7 +68,8 @@ class Load:
         try:
             await asyncio.wait_for(task, 60)
         finally:
-            await self._producer.stop()
+            # Without a broker it would wait for ever.
+            await asyncio.wait({asyncio.ensure_future(self._producer.stop())}, timeout=20)
 
     async def _run(self) -> None:
         pending: set[asyncio.Future[object]] = set()

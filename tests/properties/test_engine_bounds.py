@@ -1,0 +1,106 @@
+"""Bounds of the engine: what is in flight, what is remembered, how often it may rejoin."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.parser.seams import Interpretation
+from consumer.service.preflight import FoundTopic, check_topics
+from consumer.service.worker import RejoinBudget
+from consumer.stream.cache import InterpretationCache
+from consumer.stream.in_flight import InFlight, Ticket, likely_addresses
+from contracts.errors import FatalError
+from tests.streams.load import record_of
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["enter", "count", "leave"]), st.integers(0, 9), st.integers(0, 60)),
+    max_size=60,
+)
+
+
+@given(steps)
+def test_what_is_in_flight_is_exactly_what_has_not_left(
+    steps: list[tuple[str, int, int]],
+) -> None:
+    """Also when a record is counted after it left, or leaves twice."""
+    in_flight = InFlight(max_addresses=50, max_bytes=100)
+    tickets: list[Ticket] = []
+    for action, which, amount in steps:
+        if action == "enter" or not tickets:
+            tickets.append(in_flight.enter(amount))
+        elif action == "count":
+            ticket = tickets[which % len(tickets)]
+            if in_flight.may_start(amount):
+                in_flight.count(ticket, min(amount, 50))
+        else:
+            in_flight.leave(tickets[which % len(tickets)])
+        held = [ticket for ticket in tickets if ticket.held]
+        assert in_flight.addresses == sum(ticket.addresses for ticket in held)
+        assert in_flight.bytes == sum(ticket.size for ticket in held)
+        if in_flight.bytes >= 100:
+            assert in_flight.overloaded()
+    for ticket in tickets:
+        in_flight.leave(ticket)
+    assert (in_flight.addresses, in_flight.bytes) == (0, 0)
+    assert not in_flight.overloaded()
+    assert in_flight.may_start(1_000_000), "alone, even the largest record starts"
+
+
+@given(st.integers(1, 40), st.integers(1, 50))
+def test_a_record_is_weighed_before_it_is_decoded(addresses: int, most: int) -> None:
+    value = record_of(1, [(str(n), "地址") for n in range(addresses)])
+    assert likely_addresses(value, most) == min(addresses, most)
+    assert likely_addresses(None, most) == likely_addresses(b"{", most) == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.text(max_size=30)), max_size=60))
+def test_the_cache_stays_within_its_bound_and_never_mixes_models(
+    texts: list[tuple[str, str]],
+) -> None:
+    cache = InterpretationCache(max_chars=60)
+    kept: dict[tuple[str, str], Interpretation] = {}
+    for model, text in texts:
+        found = Interpretation((), {"model": model, "text": text}, (), None, (), 1.0)
+        known = cache.get(model, text)
+        if known is not None:
+            assert known is kept[model, text]
+            continue
+        cache.put(model, text, found)
+        kept[model, text] = found
+        alive = [key for key in kept if cache.get(*key) is not None]
+        assert sum(len(text) for _, text in alive) <= 60
+
+
+@given(st.lists(st.floats(0, 1000), max_size=30).map(sorted), st.integers(1, 5))
+def test_rejoining_is_allowed_so_often_in_a_window_and_slower_each_time(
+    moments: list[float], most: int
+) -> None:
+    budget = RejoinBudget(most, window_s=100.0)
+    spent: list[float] = []
+    for moment in moments:
+        spent = [earlier for earlier in spent if moment - earlier <= 100.0] + [moment]
+        if len(spent) > most:
+            with pytest.raises(FatalError) as caught:
+                budget.spend(moment)
+            assert caught.value.code == "too_many_rejoins"
+            return
+        assert 0 < budget.spend(moment) <= 10.0
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 2000), st.booleans())
+def test_topics_that_could_lose_something_are_refused_by_name(
+    partitions: int, results: int, size: int, missing: bool
+) -> None:
+    found = {"in": FoundTopic(partitions, None), "out": FoundTopic(results, size)}
+    if missing:
+        del found["out"]
+    bad = missing or results < partitions or size < 1000
+    if not bad:
+        check_topics(found, input_topic="in", least_bytes={"out": 1000})
+        return
+    with pytest.raises(FatalError) as caught:
+        check_topics(found, input_topic="in", least_bytes={"out": 1000})
+    assert "out" in str(caught.value)
+    assert caught.value.code in ("topic_missing", "too_few_partitions", "topic_too_small")
