@@ -298,6 +298,8 @@ class Worker:
     async def _stay_in_group(
         self, stop: asyncio.Event, admin: AIOKafkaAdminClient, dispatcher: Dispatcher
     ) -> None:
+        if not await self._topics_fit(stop, admin):
+            return
         self._health.waiting_for("a control record naming the model to serve")
         if not await or_event(stop, self._residency.wait_for_epoch(0)):
             return

@@ -86,6 +86,7 @@ async def test_the_stream_survives_kills_and_silences_of_the_broker(
     await _hurt(stream, workers, fall_silent, times=2)
 
 
+@pytest.mark.fault
 async def test_a_worker_stops_in_bounded_time_while_the_broker_is_away(
     own_broker: OwnBroker, own_topics: OwnTopics, spawn: Spawn
 ) -> None:
