@@ -37,6 +37,21 @@ async def connect(client: Any, kafka: KafkaSettings) -> None:
         raise
 
 
+async def close(producer: Any, patience_s: float = 5.0) -> None:
+    """Close a producer; one whose records Kafka does not take any more is given up.
+
+    Args:
+        patience_s: how long what is left may take. Callers have awaited their records before.
+    """
+    try:
+        async with asyncio.timeout(patience_s):
+            await producer.stop()
+    except TimeoutError:
+        # stop() waits without end for the last record; aiokafka has no public way to give up.
+        await producer._sender.close()
+        await producer.client.close()
+
+
 async def require_topic(producer: Any, topic: str) -> int:
     """The number of partitions of a topic.
 

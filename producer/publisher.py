@@ -15,11 +15,11 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 
-from contracts.errors import IllegalTransition, PermanentError, UsageError
+from contracts.errors import IllegalTransition, PermanentError, TransientError, UsageError
 from contracts.headers import cloud_event
 from contracts.settings import KafkaSettings, client_options
 from contracts.topics import RECORD_OVERHEAD_BYTES
-from producer.connection import connect, require_topic, translated
+from producer.connection import close, connect, require_topic, translated
 from producer.encoding import AddressLike, PackedRecord, RejectedAddress, pack
 from producer.settings import ProducerSettings
 
@@ -128,7 +128,7 @@ class AddressPublisher:
             outcomes = await asyncio.gather(*self._unconfirmed, return_exceptions=True)
         finally:
             if producer is not None:
-                await producer.stop()
+                await close(producer)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if failures and error is None:
             raise failures[0]
@@ -229,8 +229,20 @@ class AddressPublisher:
         return task
 
     async def _confirmed(self, confirmation: Any, addresses: int) -> PublishedRecord:
-        with translated(self._kafka):
-            metadata = await confirmation
+        patience_s = self._settings.publish_confirm_timeout_ms / 1000
+        try:
+            # aiokafka itself never gives up on a record of an idempotent producer.
+            async with asyncio.timeout(patience_s):
+                with translated(self._kafka):
+                    metadata = await asyncio.shield(confirmation)
+        except TimeoutError:
+            confirmation.add_done_callback(_outcome_seen)
+            raise TransientError(
+                f"Kafka did not confirm a record within {patience_s:g} s; it may or may not be "
+                "in the log",
+                code="not_confirmed",
+                hint="check that the brokers run; a file is gone on with by --resume",
+            ) from None
         return PublishedRecord(metadata.topic, metadata.partition, metadata.offset, addresses)
 
     def _settled(self, task: asyncio.Task[PublishedRecord]) -> None:
@@ -247,6 +259,12 @@ class AddressPublisher:
                 hint="use it as `async with AddressPublisher() as publisher:`",
             )
         return self._producer
+
+
+def _outcome_seen(confirmation: asyncio.Future[Any]) -> None:
+    """Keep asyncio from complaining about a failure that came after its time."""
+    if not confirmation.cancelled():
+        confirmation.exception()
 
 
 def _event_ids(batch_id: str, records: int) -> list[str]:

@@ -29,7 +29,11 @@ class ProducerSettings(MgeoSettings):
     """Records that were handed over and not confirmed yet; more have to wait."""
 
     publish_request_timeout_ms: int = Field(default=40_000, ge=1000)
-    """How long Kafka may take to confirm a record before its fate counts as unknown."""
+    """How long one request may take before it is tried again, in milliseconds."""
+
+    publish_confirm_timeout_ms: int = Field(default=120_000, ge=1)
+    """How long Kafka may take in all to confirm a record before its fate counts as unknown,
+    in milliseconds; it bounds how long an outage is waited for."""
 
     publish_journal_dir: Path = Field(
         default_factory=lambda: platformdirs.user_state_path("mgeo-stream") / "publish"

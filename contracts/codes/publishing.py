@@ -14,6 +14,12 @@ CODES: Final = (
         "mgeo topics create, or check MGEO_TOPIC_PREFIX.",
     ),
     CodeSpec(
+        "not_confirmed",
+        ("transient",),
+        "Kafka did not confirm a record in time; it may or may not be in the log.",
+        "Check that the brokers run; go on with a file by --resume.",
+    ),
+    CodeSpec(
         "no_partition",
         ("usage",),
         "The topic has no such partition.",

@@ -92,6 +92,7 @@ def publish(
     Malformed lines are set aside with their numbers. With --wait --out you get your own rows
     back. Leaves with 124 when results are missing after --timeout.
     """
+    from contracts.errors import TransientError
     from deploy.cli.progress import address_bars
     from deploy.file_publishing import Order, publish_file
     from producer.settings import ProducerSettings
@@ -136,7 +137,7 @@ def publish(
                     on_answer=(lambda _: None) if answered is None else answered.advance,
                 )
             )
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, TransientError):
             if file != "-":
                 note("Go on later with the same command and --resume.")
             raise

@@ -19,7 +19,7 @@ from aiokafka.structs import OffsetAndMetadata
 from contracts.limits import MIB, Limits
 from contracts.settings import KafkaSettings, client_options
 from contracts.topics import RECORD_OVERHEAD_BYTES
-from producer.connection import connect, translated
+from producer.connection import close, connect, translated
 from producer.dead_letters.ledger import Ledger
 from producer.dead_letters.letter import DeadLetter, Selection, letter_of
 from producer.topic_log import Offsets, TopicLog
@@ -131,7 +131,7 @@ async def replay(
                 await _send(producer, kafka, group, ledgers, starts, report)
     finally:
         if not dry_run:
-            await producer.stop()
+            await close(producer)
     return report
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from contracts.errors import PermanentError, UsageError
+from contracts.errors import MgeoError, PermanentError, UsageError
 from contracts.settings import KafkaSettings
 from producer.publisher import AddressPublisher, PublishedRecord
 from producer.publishing.confirmed import Confirmations
@@ -151,15 +151,15 @@ class FilePublication:
         every = self._settings.publish_checkpoint_ms / 1000
         sent = 0
         on_their_way: set[asyncio.Task[None]] = set()
-        failures: list[BaseException] = []
+        failures: list[MgeoError] = []
         confirmations = self._confirmations
 
         async def confirm(batch: PlannedBatch, record: asyncio.Task[PublishedRecord]) -> None:
             try:
                 published = await record
-            except BaseException as error:
+            except MgeoError as error:
                 failures.append(error)
-                raise
+                return
             confirmations.confirm(batch.index, published.partition, published.offset)
             self.counts.addresses += published.addresses
             self.counts.batches += 1

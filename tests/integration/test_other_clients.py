@@ -15,8 +15,7 @@ from confluent_kafka import Consumer, Producer
 from contracts.settings import KafkaSettings
 from producer import AddressPublisher, ResultReader
 from tests.brokers.admin import TopicFactory
-from tests.integration.test_publish_resume import environment
-from tests.streams.command import Mgeo, mgeo_for
+from tests.streams.command import Mgeo, environment, mgeo_for
 from tests.streams.stand_in_worker import StandInWorker
 from tests.streams.topic import everything
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import sys
@@ -22,6 +21,7 @@ from deploy.file_publishing import Order, Report, publish_file
 from producer.rows import ReadOptions
 from producer.settings import ProducerSettings
 from tests.brokers.admin import TopicFactory
+from tests.streams.command import environment
 from tests.streams.topic import everything
 
 pytestmark = pytest.mark.broker
@@ -42,18 +42,6 @@ def addresses(tmp_path: Path) -> Path:
     rows = "".join(f"r{number},某市某路{number}号,k{number % 7}\n" for number in range(ROWS))
     path.write_text("id,address,key\n" + rows, encoding="gb18030")
     return path
-
-
-def environment(stream: KafkaSettings, state: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "MGEO_KAFKA_BOOTSTRAP_SERVERS": stream.kafka_bootstrap_servers,
-        "MGEO_TOPIC_PREFIX": stream.topic_prefix,
-        "MGEO_PUBLISH_JOURNAL_DIR": str(state),
-        "MGEO_RESUME_SETTLE_MS": "300",
-        "MGEO_PUBLISH_CHECKPOINT_MS": "100",
-        "PYTHONPATH": str(Path.cwd()),
-    }
 
 
 async def start(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -34,3 +35,16 @@ def mgeo_for(
         return code, printed.out, printed.err
 
     return mgeo
+
+
+def environment(stream: KafkaSettings, state: Path) -> dict[str, str]:
+    """The environment of a process of its own that talks to this stream."""
+    return {
+        **os.environ,
+        "MGEO_KAFKA_BOOTSTRAP_SERVERS": stream.kafka_bootstrap_servers,
+        "MGEO_TOPIC_PREFIX": stream.topic_prefix,
+        "MGEO_PUBLISH_JOURNAL_DIR": str(state),
+        "MGEO_RESUME_SETTLE_MS": "300",
+        "MGEO_PUBLISH_CHECKPOINT_MS": "100",
+        "PYTHONPATH": str(Path.cwd()),
+    }
