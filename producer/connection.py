@@ -52,6 +52,16 @@ async def close(producer: Any, patience_s: float = 5.0) -> None:
         await producer.client.close()
 
 
+async def close_reader(consumer: Any, patience_s: float = 10.0) -> None:
+    """Close a consumer. With its broker away, aiokafka raises here what its own tasks met,
+    cancellations included; a reader has nothing left to lose by that.
+    """
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.wait([stopping], timeout=patience_s)
+    if stopping.done() and not stopping.cancelled():
+        stopping.exception()
+
+
 async def require_topic(producer: Any, topic: str) -> int:
     """The number of partitions of a topic.
 

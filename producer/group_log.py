@@ -16,7 +16,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from contracts.errors import FatalError
 from contracts.settings import KafkaSettings, client_options
-from producer.connection import connect, translated
+from producer.connection import close_reader, connect, translated
 from producer.topic_log import Offsets, poll, require_topic
 
 Start = Literal["beginning", "end"]
@@ -61,7 +61,7 @@ class GroupLog:
                 await require_topic(self._consumer, self.topic)
                 self._consumer.subscribe([self.topic], listener=_Listener(self))
         except BaseException:
-            await self._consumer.stop()
+            await close_reader(self._consumer)
             raise
         return self
 
@@ -71,7 +71,7 @@ class GroupLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._consumer.stop()
+        await close_reader(self._consumer)
 
     async def poll(self, timeout_ms: int = 200, max_records: int = 500) -> list[Any]:
         """The next records; empty when there were none in that time.

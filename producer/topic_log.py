@@ -5,6 +5,7 @@ Every reader of this package stands on it, so that "the end" means the same ever
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -12,8 +13,9 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from contracts.errors import BackendUnreachableError
 from contracts.settings import KafkaSettings, client_options
-from producer.connection import connect, no_topic, translated
+from producer.connection import close_reader, connect, no_topic, translated
 
 Offsets = dict[int, int]
 """Partition to offset."""
@@ -27,10 +29,21 @@ class TopicLog:
         topic: the full name.
         committed_only: True hides what open and aborted transactions wrote. The end is then
             the last stable offset: what an open transaction holds back does not exist yet.
+        stall_s: how long nothing may come that is known to be there.
     """
 
-    def __init__(self, kafka: KafkaSettings, topic: str, *, committed_only: bool = True) -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        topic: str,
+        *,
+        committed_only: bool = True,
+        stall_s: float = 60.0,
+    ) -> None:
         self._kafka = kafka
+        self._stall_s = stall_s
+        self._last_positions: Offsets = {}
+        self._advanced_at = time.monotonic()
         self.topic = topic
         self._consumer = AIOKafkaConsumer(
             **client_options(kafka),
@@ -49,7 +62,7 @@ class TopicLog:
                 self.partitions = tuple(await partitions_of(self._consumer, self.topic))
                 self._consumer.assign(self._pairs(self.partitions))
         except BaseException:
-            await self._consumer.stop()
+            await close_reader(self._consumer)
             raise
         return self
 
@@ -59,7 +72,7 @@ class TopicLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._consumer.stop()
+        await close_reader(self._consumer)
 
     async def beginnings(self) -> Offsets:
         """The first offset that is still there, per partition."""
@@ -96,9 +109,23 @@ class TopicLog:
             }
 
     async def passed(self, ends: Mapping[int, int]) -> bool:
-        """Whether everything before these ends was read."""
+        """Whether everything before these ends was read.
+
+        Raises:
+            BackendUnreachableError: it was not, and nothing came for ``stall_s``. aiokafka
+                itself would wait for a broker that is away without end.
+        """
         positions = await self.positions()
-        return all(positions.get(partition, end) >= end for partition, end in ends.items())
+        if all(positions.get(partition, end) >= end for partition, end in ends.items()):
+            return True
+        if positions != self._last_positions:
+            self._last_positions, self._advanced_at = positions, time.monotonic()
+        elif time.monotonic() - self._advanced_at > self._stall_s:
+            raise BackendUnreachableError(
+                f"Kafka stopped answering while {self.topic} was read",
+                hint="check that the brokers run; `mgeo doctor` says more",
+            )
+        return False
 
     async def poll(self, timeout_ms: int = 200, max_records: int = 500) -> list[Any]:
         """The next records of all partitions; empty when there were none in that time.

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import TransientError
+from contracts.errors import BackendUnreachableError, TransientError
 from contracts.headers import header
 from contracts.settings import KafkaSettings
 from deploy.file_publishing import Order, Report, publish_file
 from deploy.local import LocalBroker
 from producer.rows import ReadOptions
 from producer.settings import ProducerSettings
+from producer.topic_log import TopicLog
 from tests.brokers.admin import TopicFactory
 from tests.streams.topic import everything
 
@@ -111,3 +112,20 @@ async def test_a_broker_that_stays_away_ends_the_run_and_a_resumed_one_completes
         report = await resumed
     assert report.counts.already_there > ROWS / 4
     await outage.assert_all_there_once()
+
+
+async def test_reading_what_a_dead_broker_had_ends_with_a_sentence(outage: Outage) -> None:
+    async with asyncio.timeout(120):
+        publishing, _ = outage.publication()
+        await publishing
+        async with TopicLog(outage.stream, outage.stream.names.events, stall_s=1.0) as log:
+            log.seek(await log.beginnings())
+            ends = await log.ends()
+            await asyncio.to_thread(outage.broker.kill)
+            with pytest.raises(BackendUnreachableError, match="stopped answering"):
+                await read_all(log, {part: end + 1 for part, end in ends.items()})
+
+
+async def read_all(log: TopicLog, ends: dict[int, int]) -> None:
+    while not await log.passed(ends):
+        await log.poll()
