@@ -1,0 +1,224 @@
+"""The lane: what it commits, what it gives up, and that it always ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from consumer.stream.records import Record
+from consumer.stream.sink import SinkLostError
+from contracts.control import RolloutState, ServingSet
+from contracts.offset_metadata import OffsetMetadata
+from tests.models import instant
+from tests.streams.lanes import Host, message, resident, settle
+from tests.streams.memory import MemoryBroker, MemorySink
+
+
+def published(broker: MemoryBroker, partition: int = 0) -> list[str]:
+    return [out.value.decode() for out in broker.partitions[partition].results]
+
+
+def record_at(host: Host, offset: int) -> Record:
+    (record,) = [r for r in host.pipeline.inside if r.origin.offset == offset]
+    return record
+
+
+async def test_results_come_out_in_the_order_of_the_input() -> None:
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0))
+    for offset in (0, 1, 5):
+        lane.admit(message(offset))
+    await settle()
+    for offset in (5, 1, 0):
+        host.pipeline.finish(record_at(host, offset))
+        await settle()
+    assert published(broker) == ["0/0", "0/1", "0/5"]
+    assert broker.partitions[0].offset == 6
+    assert (host.in_flight.addresses, host.in_flight.bytes) == (0, 0)
+    await lane.close(0)
+
+
+async def test_a_record_is_started_only_after_its_start_was_written_down() -> None:
+    broker, host = MemoryBroker(), Host()
+    sink = MemorySink(broker, 0)
+    lane = await host.open(sink)
+    await settle()
+    sink.gate.clear()
+    lane.admit(message(0))
+    await settle()
+    assert host.pipeline.started == []
+    sink.gate.set()
+    await settle()
+    assert host.pipeline.started == [0]
+    assert "attempt=1" in broker.partitions[0].metadata
+    await lane.close(0)
+
+
+async def test_a_record_seen_twice_is_worked_on_once() -> None:
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0), position=3)
+    for offset in (2, 3, 3, 4, 3):
+        lane.admit(message(offset))
+    await settle()
+    assert host.pipeline.started == [3, 4]
+    await lane.close(0)
+
+
+async def test_a_lost_lane_stays_lost_and_gives_everything_up() -> None:
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0))
+    for offset in range(4):
+        lane.admit(message(offset))
+    await settle()
+    await MemorySink(broker, 0).open()  # another owner
+    host.pipeline.finish(record_at(host, 0))
+    await settle()
+    assert host.lost == [0]
+    assert lane.state == "closed"
+    assert published(broker) == []
+    assert all(record.abandoned for record in host.pipeline.inside)
+    assert (host.in_flight.addresses, host.in_flight.bytes) == (0, 0)
+    assert host.metric("mgeo_fencings_total") == 1
+    for record in [*host.pipeline.inside]:
+        host.pipeline.finish(record)
+    lane.admit(message(9))
+    await settle()
+    assert published(broker) == []
+    await lane.close(1.0)
+
+
+async def test_an_error_that_nobody_foresaw_loses_the_lane_too() -> None:
+    def fail() -> None:
+        if broker.partitions[0].commits:
+            raise RuntimeError("unforeseen")
+
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0, fail))
+    lane.admit(message(0))
+    await settle()
+    assert host.lost == [0]
+    assert host.metric("mgeo_fencings_total") == 0
+    await lane.close(1.0)
+
+
+async def test_closing_waits_for_work_in_hand_and_takes_back_the_note() -> None:
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0))
+    for offset in range(3):
+        lane.admit(message(offset))
+    await settle()
+    closing = asyncio.create_task(lane.close(5.0))
+    await settle()
+    for record in [*host.pipeline.inside]:
+        host.pipeline.finish(record)
+    await closing
+    assert published(broker) == ["0/0", "0/1", "0/2"]
+    assert broker.partitions[0].offset == 3
+    assert OffsetMetadata.decode(broker.partitions[0].metadata) == OffsetMetadata(1, 0, 0)
+
+
+async def test_a_handover_keeps_the_crashes_of_earlier_owners_in_mind() -> None:
+    broker, host = MemoryBroker(), Host(name="b")
+    broker.partitions[0].offset = 7
+    suspect = OffsetMetadata(1, 0, 2, "a")
+    lane = await host.open(MemorySink(broker, 0), position=7, metadata=suspect)
+    lane.admit(message(7))
+    await settle()
+    assert "attempt=3" in broker.partitions[0].metadata
+    await lane.close(0.0)
+    assert OffsetMetadata.decode(broker.partitions[0].metadata) == OffsetMetadata(1, 0, 2)
+
+
+async def test_closing_ends_although_the_broker_never_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("consumer.stream.lane._COMMIT_GRACE_S", 0.05)
+    broker, host = MemoryBroker(), Host()
+    sink = MemorySink(broker, 0)
+    lane = await host.open(sink)
+    lane.admit(message(0))
+    await settle()
+    sink.gate.clear()
+    host.pipeline.finish(record_at(host, 0))
+    async with asyncio.timeout(2.0):
+        await lane.close(0.05)
+    assert sink.closed
+    sink.gate.set()
+    await settle()
+    assert published(broker) == [], "what nobody waited for did not happen later"
+
+
+async def test_work_of_a_withdrawn_model_is_discarded_and_read_again() -> None:
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0))
+    for offset in range(4):
+        lane.admit(message(offset))
+    await settle()
+    host.pipeline.finish(record_at(host, 0))
+    await settle()
+    back = RolloutState(
+        incarnation="test",
+        revision=2,
+        serving=ServingSet(stable=instant.spec(), serving_epoch=2),
+        phase="ROLLING_BACK",
+    )
+    assert lane.adopt(resident(back)) == 1
+    assert lane.adopt(resident(back)) is None
+    await settle()
+    assert lane.adopted_epoch == 2
+    assert OffsetMetadata.decode(broker.partitions[0].metadata).from_offset == 1  # type: ignore[union-attr]  # it is ours
+    for record in [*host.pipeline.inside]:
+        host.pipeline.finish(record)
+    for offset in (1, 2, 3):
+        lane.admit(message(offset))
+    await settle()
+    for record in [*host.pipeline.inside]:
+        host.pipeline.finish(record)
+    await settle()
+    assert published(broker) == ["0/0", "0/1", "0/2", "0/3"]
+    assert host.in_flight.addresses == 0
+    await lane.close(0)
+
+
+async def test_no_more_addresses_are_in_work_than_allowed() -> None:
+    broker, host = MemoryBroker(), Host(max_addresses=10)
+    lanes = [await host.open(MemorySink(broker, p), p) for p in range(2)]
+    for offset in range(5):
+        for partition, lane in enumerate(lanes):
+            lane.admit(message(offset, partition, addresses=4))
+    done = 0
+    while host.pipeline.inside or host.in_flight.addresses:
+        assert host.in_flight.addresses <= 10
+        await settle()
+        for record in host.pipeline.inside[:1]:
+            host.pipeline.finish(record)
+            done += 1
+        await settle()
+    assert done == 10, "what waited was started once there was room"
+    for lane in lanes:
+        await lane.close(0)
+
+
+async def test_a_record_larger_than_the_bound_runs_alone() -> None:
+    broker, host = MemoryBroker(), Host(max_addresses=10)
+    lane = await host.open(MemorySink(broker, 0))
+    lane.admit(message(0, addresses=50))
+    lane.admit(message(1, addresses=1))
+    await settle()
+    assert host.pipeline.started == [0]
+    host.pipeline.finish(record_at(host, 0))
+    await settle()
+    assert host.pipeline.started == [0, 1]
+    await lane.close(0)
+
+
+async def test_the_sink_in_memory_fences_like_the_real_one() -> None:
+    broker = MemoryBroker()
+    old, new = MemorySink(broker, 0), MemorySink(broker, 0)
+    await old.open()
+    await new.open()
+    with pytest.raises(SinkLostError) as caught:
+        await old.commit([], 1, "")
+    assert caught.value.fenced
+    await new.commit([], 1, "")
