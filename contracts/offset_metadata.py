@@ -1,7 +1,7 @@
 """A lane's own memory, kept as the metadata of its committed offset.
 
 It is written in the same transaction as the offset, so it can never disagree with it:
-``v1;e=<serving epoch>;from=<offset>;attempt=<k>;by=<process>``.
+``v1;e=<serving epoch>;from=<offset>;attempt=<k>;by=<process>``; ``by`` may be left out.
 """
 
 from __future__ import annotations
