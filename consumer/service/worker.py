@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -174,7 +174,7 @@ class Worker:
                 background.append(group.create_task(watch_gpu(self._telemetry.metrics)))
                 pipeline, dispatcher = self._engine(pool, executor)
                 background.append(group.create_task(pipeline.run()))
-                background.append(group.create_task(dispatcher.run()))
+                background.append(group.create_task(_for_ever(dispatcher.run())))
                 await self._stay_in_group(stop, admin, dispatcher)
             finally:
                 for task in background:
@@ -410,6 +410,18 @@ class Worker:
                 self._health.ready()
                 _log.info("ready")
             await asyncio.sleep(0.1)
+
+
+async def _for_ever(work: Coroutine[Any, Any, None]) -> None:
+    """Run what must not end by itself: a task group takes a lone cancellation for an end."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task})
+    finally:
+        task.cancel()
+    if task.cancelled():
+        raise RuntimeError("a part of the engine was cancelled from within")
+    task.result()
 
 
 def _end_process(seconds: float) -> None:

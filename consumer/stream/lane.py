@@ -382,7 +382,10 @@ class Lane:
                 self._lose(str(error), fenced=error.fenced)
             except asyncio.CancelledError:
                 self._lose("cancelled while committing")
-                raise
+                # Given up by close(), it is the commit that was cancelled. Whoever waits for
+                # it, the dispatcher for one, has other lanes to go on with.
+                if not self._commit_task.cancelled():
+                    raise
             except Exception as error:  # noqa: BLE001  (whatever it is, its outcome is unknown)
                 _log.error("commit failed unexpectedly", error=type(error).__name__)
                 self._lose(type(error).__name__)

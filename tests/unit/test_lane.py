@@ -149,6 +149,28 @@ async def test_closing_ends_although_the_broker_never_answers(
     assert published(broker) == [], "what nobody waited for did not happen later"
 
 
+async def test_a_note_that_never_gets_through_stops_no_other_lane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("consumer.stream.lane._COMMIT_GRACE_S", 0.05)
+    broker, host = MemoryBroker(), Host()
+    stuck = MemorySink(broker, 0)
+    lane = await host.open(stuck)
+    await settle()
+    stuck.gate.clear()
+    lane.admit(message(0))  # the dispatcher waits for its note
+    await settle()
+    await lane.close(0.0)
+    assert not host.dispatching.done()
+    other = await host.open(MemorySink(broker, 1), 1)
+    other.admit(message(0, 1))
+    await settle()
+    host.pipeline.finish(record_at(host, 0))
+    await settle()
+    assert published(broker, 1) == ["1/0"]
+    await other.close(0)
+
+
 async def test_work_of_a_withdrawn_model_is_discarded_and_read_again() -> None:
     broker, host = MemoryBroker(), Host()
     lane = await host.open(MemorySink(broker, 0))
