@@ -67,6 +67,11 @@ def _lines(recipe: Recipe, result: Examination, parameters: int, size_bytes: int
         "it again, byte for byte on the same machine and library versions."
     )
     yield ""
+    yield (
+        f"Speed: about {float(f'{result.addresses_per_second:.1g}'):,.0f} addresses per second of one core's time, "
+        "single precision, tokenization and decoding included."
+    )
+    yield ""
     yield f"## Figures on {SIZE:,} held-out made-up addresses"
     yield ""
     yield "Strict: type, start and end all right."

@@ -14,15 +14,18 @@ from typing import Final
 from consumer.starter.generator.clutter import distorted, separated, surrounded
 from consumer.starter.generator.layout import Family
 from consumer.starter.generator.lexicon import Lexicon, Split, lexicon
-from consumer.starter.generator.overseas import overseas
+from consumer.starter.generator.overseas import by_quarter, overseas
 from consumer.starter.generator.pieces import Labelled, Pieces, Weighted, assemble
 from consumer.starter.generator.region import head
+from consumer.starter.generator.region_more import unusual_head
 from consumer.starter.generator.templates import FAMILIES
 
 LATEST_RELEASE: Final = 2
 
 # Share of addresses that leave the region out altogether: within a town everybody knows it.
 _WITHOUT_HEAD: Final = {1: 0.0, 2: 0.13}
+# Share of heads that are easily misread.
+_UNUSUAL_HEAD: Final = {1: 0.0, 2: 0.04}
 
 
 def families(split: Split, release: int) -> tuple[Family, ...]:
@@ -46,7 +49,7 @@ def addresses(seed: int, split: Split, release: int = LATEST_RELEASE) -> Iterato
     names = lexicon(split)
     family = Weighted((family, family.weight) for family in families(split, release))
     while True:
-        labelled = assemble(_address(rng, names, family, _WITHOUT_HEAD[release]))
+        labelled = assemble(_address(rng, names, family, release))
         if labelled.parts:
             yield labelled
 
@@ -56,13 +59,15 @@ def take(count: int, seed: int, split: Split, release: int = LATEST_RELEASE) -> 
     return list(islice(addresses(seed, split, release), count))
 
 
-def _address(
-    rng: random.Random, names: Lexicon, family: Weighted[Family], without_head: float
-) -> Pieces:
+def _address(rng: random.Random, names: Lexicon, family: Weighted[Family], release: int) -> Pieces:
+    # A chance of nothing draws no number: the first release's stream stays as it was.
+    unusual, without_head = _UNUSUAL_HEAD[release], _WITHOUT_HEAD[release]
     if rng.random() < 0.025:
-        pieces = overseas(rng, names)
+        by_old_parts = unusual and rng.random() < 4 * unusual
+        pieces = (by_quarter if by_old_parts else overseas)(rng, names)
     else:
-        first = head(rng, names)
+        make_head = unusual_head if unusual and rng.random() < unusual else head
+        first = make_head(rng, names)
         body = family(rng).make(rng, names, first.near)
         region = first.pieces
         if without_head and rng.random() < without_head:

@@ -151,3 +151,19 @@ def overseas(rng: random.Random, lexicon: Lexicon) -> Pieces:
     if rng.random() < 0.22:
         pieces = [Piece(kind, traditional(text)) for kind, text in pieces]
     return pieces
+
+
+def by_quarter(rng: random.Random, lexicon: Lexicon) -> Pieces:
+    """香港九龙尖沙咀弥敦道132号: the old three parts of Hong Kong in the districts' stead."""
+    pieces: Pieces = [Piece("prov", rng.choice(("香港", "香港", "香港特别行政区")))]
+    pieces.append(Piece("district", rng.choice(("九龙", "新界", "港岛", "香港岛"))))
+    if rng.random() < 0.75:
+        pieces.append(Piece("town", rng.choice(QUARTERS)))
+    road = rng.choice(lexicon.own(HK_ROADS))
+    if rng.random() < 0.4:
+        road = stem(rng, lexicon, ())[:3] + rng.choice(("道", "街", "路", "里"))
+    pieces += [Piece("road", road), Piece("roadno", f"{small(rng, 800, 1.7)}号")]
+    if rng.random() < 0.6:
+        pieces.append(Piece("poi", rng.choice((building, estate, company))(rng, lexicon, ())))
+        pieces += _flat(rng) if rng.random() < 0.6 else []
+    return pieces

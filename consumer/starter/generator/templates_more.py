@@ -104,6 +104,120 @@ _VILLAGE_ESTATES: Final = [
 ]
 
 
+_KNOWN_ROADS: Final = [
+    "中关村大街",
+    "中关村南大街",
+    "中关村东路",
+    "王府井大街",
+    "西单北大街",
+    "长安街",
+    "东长安街",
+    "三里屯路",
+    "平安里西大街",
+    "学院南路",
+    "知春路",
+    "南京西路",
+    "淮海中路",
+    "四川北路",
+    "西藏中路",
+    "延安西路",
+    "河南南路",
+    "陕西南路",
+    "江苏路",
+    "浙江中路",
+    "福州路",
+    "北京东路",
+    "北京路步行街",
+    "上下九步行街",
+    "春熙路",
+    "天府大道",
+    "武侯祠大街",
+    "解放碑步行街",
+    "观音桥步行街",
+    "太古里",
+    "香港中路",
+    "澳门路",
+    "台湾路",
+    "深南大道",
+    "滨河大道",
+    "华强北路",
+    "珠江新城",
+    "中山七路",
+    "东风西路",
+    "江汉路",
+    "司门口",
+    "光谷步行街",
+    "五一大道",
+    "湖南路",
+    "新街口",
+    "夫子庙",
+    "观前街",
+    "十全街",
+    "延安路",
+    "湖滨路",
+    "河坊街",
+    "庆春路",
+    "凤起路",
+    "中央大街",
+    "红军街",
+    "斯大林大街",
+    "人民大街",
+    "太原街",
+    "中街",
+    "青年大街",
+    "石家庄路",
+    "牡丹江路",
+    "哈密路",
+    "吐鲁番路",
+    "西宁路",
+    "海南路",
+    "云南北路",
+    "安徽路",
+    "贵州路",
+    "广西北路",
+]
+
+
+def road_of_village(rng: random.Random, lex: Lexicon, near: Near) -> Pieces:
+    """石家村大街1号: a village inside the name of a road is part of the road"""
+    if rng.random() < 0.2:
+        name = rng.choice(lex.own(_KNOWN_ROADS))
+    else:
+        name = settlement_name(rng, lex)[:3] + rng.choice("村村村村庄镇屯桥门店口营")
+        name += rng.choice(
+            (
+                "大街",
+                "南大街",
+                "北大街",
+                "东大街",
+                "西大街",
+                "路",
+                "东路",
+                "西路",
+                "南路",
+                "北路",
+                "中路",
+                "大道",
+                "街",
+                "一街",
+                "二路",
+                "南街",
+                "步行街",
+                "老街",
+                "巷",
+                "胡同",
+            )
+        )
+    pieces = [Piece("road", name), *perhaps(rng, 0.85, [Piece("roadno", road_number(rng))])]
+    draw = rng.random()
+    if draw < 0.5:
+        pieces.append(Piece("poi", places.place(rng, lex, near)))
+        pieces += perhaps(rng, 0.4, units.office(rng))
+    elif draw < 0.65:
+        pieces += units.home(rng)
+    return pieces
+
+
 def mall_shop(rng: random.Random, lex: Lexicon, near: Near) -> Pieces:
     """万达广场3楼优衣库, 银泰百货1F-12号星巴克"""
     pieces = perhaps(rng, 0.45, numbered_road(rng, lex, near))
@@ -336,5 +450,6 @@ MORE: Final = (
     Family("ward", 1.5, ward, since=2),
     Family("dormitory", 1.2, dormitory, since=2),
     Family("way out", 1.0, way_out, since=2),
+    Family("road of village", 3.0, road_of_village, since=2),
     Family("next to number", 1.0, next_to_number, since=2),
 )
