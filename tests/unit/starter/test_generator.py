@@ -11,7 +11,10 @@ from consumer.gazetteer.divisions import load_divisions
 from consumer.starter.generator.addresses import families, take
 from consumer.starter.generator.lexicon import Split, lexicon
 from consumer.starter.generator.pieces import Labelled, Part, Piece, assemble
+from consumer.starter.recipes import FIRST
 from contracts.components import COMPONENT_TYPES
+
+FIRST_DATA = "d7075460d9ad0e5647a18827728d1e868f26bff282d553ce9628b557473f162d"
 
 
 def digest(made: list[Labelled]) -> str:
@@ -98,3 +101,17 @@ def test_held_out_roads_do_not_occur_in_fitted_addresses() -> None:
     }
     # Composed names may coincide with a real one by chance; drawn ones must not.
     assert len(villages & kept) < 0.01 * len(villages)
+
+
+def test_the_first_releases_addresses_stay_what_it_was_fitted_on() -> None:
+    made = take(500, FIRST.seed, "train", FIRST.data_release)
+    assert digest(made) == FIRST_DATA, "the first release cannot be made again from other data"
+
+
+def test_the_second_month_has_what_is_easily_misread() -> None:
+    made = take(12_000, 19, "train", 2)
+    heads = {tuple((p.type, a.text[p.start : p.end]) for p in a.parts[:2]) for a in made}
+    assert (("city", "青岛"), ("district", "市南区")) in heads
+    assert any(
+        p.type == "road" and "村" in a.text[p.start : p.end - 1] for a in made for p in a.parts
+    )
