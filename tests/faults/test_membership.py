@@ -59,7 +59,7 @@ async def test_a_drained_worker_loses_nothing_and_leaves_nothing_to_do_again(
     slow = ("--seconds-per-token", "0.0005")
     async with ConcurrentReader(stream, partitions=PARTITIONS) as watcher:
         async with Load(stream, partitions=PARTITIONS, per_second=50):
-            for turn in range(3):
+            for turn in range(2):
                 worker = spawn(stream, *slow, name=f"w{turn}")
                 await worker.ready()
                 await asyncio.sleep(1.0)
