@@ -69,17 +69,10 @@ class BiesDecoder:
         self._types: Final = sorted(pairs | {kind for mark, kind in column if mark == "S"})
         self._labels: Final = len(id2label)
         self._temperature: Final = temperature
-        absent = self._labels  # one more column, impossible everywhere
-        self._gather: Final = np.array(
-            [
-                column["O", ""],
-                *(
-                    column.get((mark, kind), absent) if mark == "S" or kind in pairs else absent
-                    for mark in "BIES"
-                    for kind in self._types
-                ),
-            ]
-        )
+        wanted = [("O", ""), *((mark, kind) for mark in "BIES" for kind in self._types)]
+        usable = [place in column and (place[0] in "OS" or place[1] in pairs) for place in wanted]
+        self._gather: Final = np.array([column.get(place, 0) for place in wanted])
+        self._absent: Final = np.flatnonzero(~np.array(usable))
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -115,16 +108,18 @@ class BiesDecoder:
         width = int(counts.max(initial=0))
         if width == 0:
             return [TokenPath([], 1.0) for _ in range(batch)]
-        # Time first: each step of the recursions then reads one contiguous block.
+        # Time first: each step of the recursions then reads one contiguous block. Few large
+        # temporaries: fresh pages cost more than the arithmetic on them.
         real = np.arange(width)[:, None] < counts
-        steps = np.where(real[:, :, None], scores[:, :width].transpose(1, 0, 2), np.float32(0.0))
-        if not np.isfinite(steps).all():
+        by_time = scores[:, :width].transpose(1, 0, 2)
+        tags = np.take(by_time, self._gather, axis=2).astype(np.float32, copy=False)
+        tags[:, :, self._absent] = IMPOSSIBLE
+        if not real.all():
+            # Padding is a run of O that costs nothing and that no span may enter.
+            tags[~real] = IMPOSSIBLE
+            tags[~real, 0] = 0.0
+        if not np.isfinite(tags).all():
             raise ValueError("scores must be finite: the model's output is broken")
-        absent = np.full((width, batch, 1), IMPOSSIBLE)
-        tags = np.concatenate([steps, absent], axis=2)[:, :, self._gather]
-        # Padding is a run of O that costs nothing and that no span may enter.
-        tags[~real] = IMPOSSIBLE
-        tags[~real, 0] = 0.0
 
         spans = _best_path(tags, counts)
         of_spans, of_paths = marginals(tags, spans, self._temperature)
