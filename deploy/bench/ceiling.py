@@ -18,7 +18,7 @@ def main(job_path: str) -> None:
     """Run a job file; print one JSON line per token budget: seconds and batches.
 
     The job: ``{"directory", "addresses", "token_budgets", "threads"}``; ``directory`` holds
-    ``config.json``, ``vocab.txt`` and ``model.safetensors`` with transformers' names.
+    ``config.json``, ``vocab.txt`` and ``model.safetensors``.
     """
     import torch
     from tokenizers import BertWordPieceTokenizer
@@ -47,7 +47,12 @@ def _network(directory: Path) -> Any:
     config = bert.BertConfig.from_pretrained(str(directory), attn_implementation="sdpa")
     network = bert.BertForTokenClassification(config)
     stored = load_file(directory / "model.safetensors")
-    weights = {name: tensor.float() for name, tensor in stored.items()}
+    # Stored names are MGeo's or transformers'; the buffer is transformers' own affair.
+    weights = {
+        name.replace("bert.text_encoder.", "bert.", 1): tensor.float()
+        for name, tensor in stored.items()
+        if not name.endswith("position_ids")
+    }
     network.load_state_dict(weights)
     return network.eval()
 

@@ -75,6 +75,6 @@ def run_child(module: str, job: Path, *, code: str) -> list[dict[str, Any]]:
         [sys.executable, "-m", module, str(job)], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        tail = "\n".join(done.stderr.splitlines()[-5:])
+        tail = "\n".join(line[:200] for line in done.stderr.splitlines()[-5:])
         raise FatalError(f"{module} left with {done.returncode}", code=code, hint=tail)
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
