@@ -25,6 +25,7 @@ def serve_worker(settings: WorkerSettings, kafka: KafkaSettings) -> None:
         UsageError: ``extra_missing`` when the worker's packages are not installed.
         FatalError: the process must stop; starting it again is safe.
     """
+    share_cores()
     try:
         from consumer.service.loading import model_loader
     except ImportError as error:
@@ -52,6 +53,16 @@ def serve_worker(settings: WorkerSettings, kafka: KafkaSettings) -> None:
         )
 
     run_service(main())
+
+
+def share_cores() -> None:
+    """Let threads of the network that wait for one another sleep; call it before torch loads.
+
+    By default they spin. A worker shares its cores with its own event loop and decoders, and
+    often with others: then spinning threads hold up the very thread they wait for, and the
+    network becomes several times slower. ``OMP_WAIT_POLICY`` of the environment wins.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def run_service(main: Coroutine[Any, Any, None]) -> None:

@@ -17,15 +17,12 @@ from typing import Any
 def main(job_path: str) -> None:
     """Run a job file; print one JSON line per token budget: seconds and batches.
 
-    The job: ``{"directory", "addresses", "token_budgets", "threads"}``; ``directory`` holds
+    The job: ``{"directory", "addresses", "token_budgets"}``; ``directory`` holds
     ``config.json``, ``vocab.txt`` and ``model.safetensors``.
     """
-    import torch
     from tokenizers import BertWordPieceTokenizer
 
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
-    if job["threads"]:
-        torch.set_num_threads(job["threads"])
     directory = Path(job["directory"])
     tokenizer = BertWordPieceTokenizer(str(directory / "vocab.txt"), lowercase=True)
     network = _network(directory)

@@ -23,7 +23,7 @@ from consumer.stream.roles import stable_role
 from consumer.stream.sink import Sink
 from contracts.logs import configure_logs, get_logger
 from contracts.settings import KafkaSettings
-from deploy.service import run_service
+from deploy.service import run_service, share_cores
 
 _log = get_logger(__name__)
 
@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--plant-sleep-ms", type=float, default=0.0)
     given = parser.parse_args()
     configure_logs(json_lines=True)
+    share_cores()
     settings, kafka = WorkerSettings(), KafkaSettings()
 
     async def serve() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from contracts.errors import FatalError
@@ -31,8 +33,22 @@ class Pass:
     addresses_per_s: float
 
 
+WAIT_POLICIES: Final = ("", "PASSIVE")
+"""What idle threads of the loop do: spin, as they come, or sleep, as a worker's do."""
+
+
+def best_wait_policy(directory: Path, texts: Sequence[str], *, scratch: Path) -> str:
+    """The one of ``WAIT_POLICIES`` that the loop is faster with on this machine, now."""
+
+    def rate(policy: str) -> float:
+        passes = run_ceiling(directory, texts, scratch=scratch, wait_policy=policy)
+        return max(one.addresses_per_s for one in passes)
+
+    return max(WAIT_POLICIES, key=rate)
+
+
 def run_ceiling(
-    directory: Path, texts: Sequence[str], *, scratch: Path, threads: int = 0
+    directory: Path, texts: Sequence[str], *, scratch: Path, wait_policy: str = ""
 ) -> list[Pass]:
     """One pass per token budget, in a process of its own.
 
@@ -40,7 +56,7 @@ def run_ceiling(
         directory: a stored model.
         texts: what is parsed.
         scratch: a folder for the job file.
-        threads: of torch; 0 leaves its choice.
+        wait_policy: one of ``WAIT_POLICIES``.
 
     Raises:
         FatalError: ``bench_ceiling_failed``.
@@ -52,27 +68,37 @@ def run_ceiling(
                 "directory": str(directory),
                 "addresses": list(texts),
                 "token_budgets": TOKEN_BUDGETS,
-                "threads": threads,
             },
             ensure_ascii=False,
         ),
         encoding="utf-8",
     )
-    answers = run_child("deploy.bench.ceiling", job, code="bench_ceiling_failed")
+    answers = run_child(
+        "deploy.bench.ceiling",
+        job,
+        code="bench_ceiling_failed",
+        environment={"OMP_WAIT_POLICY": wait_policy} if wait_policy else {},
+    )
     return [
         Pass(answer["token_budget"], answer["seconds"], len(texts) / answer["seconds"])
         for answer in answers
     ]
 
 
-def run_child(module: str, job: Path, *, code: str) -> list[dict[str, Any]]:
+def run_child(
+    module: str, job: Path, *, code: str, environment: Mapping[str, str] = MappingProxyType({})
+) -> list[dict[str, Any]]:
     """Run a program of the bench on a job file; the JSON lines that it prints.
 
     Raises:
         FatalError: under ``code``, with the end of what it said.
     """
     done = subprocess.run(  # noqa: S603  (our own program)
-        [sys.executable, "-m", module, str(job)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", module, str(job)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         tail = "\n".join(line[:200] for line in done.stderr.splitlines()[-5:])

@@ -20,7 +20,7 @@ from deploy.bench.instant import INSTANT_SPEC
 from deploy.bench.latency import latencies
 from deploy.bench.machine import load_average
 from deploy.bench.models import BenchModel
-from deploy.bench.plain_loop import TOKEN_BUDGETS, run_ceiling, run_child
+from deploy.bench.plain_loop import TOKEN_BUDGETS, best_wait_policy, run_ceiling, run_child
 from deploy.bench.plan import Plan
 from deploy.bench.stream import ADDRESSES_PER_RECORD, Drain, drain, topics
 from deploy.bench.workers import Setup
@@ -30,6 +30,7 @@ Say = Callable[[str], None]
 
 _TIMEOUT_S: Final = 1800.0
 _PROBE: Final = 120
+_POLICY_S: Final = 1.5
 _LEAST_SAMPLE: Final = 240
 
 
@@ -55,7 +56,11 @@ class Bench:
 
     def texts(self, count: int, turn: int = 0) -> list[str]:
         """Distinct addresses; another turn has others."""
-        return list(distinct_addresses(count, self.seed * 1000 + turn))
+        return list(distinct_addresses(count, self.address_seed(turn)))
+
+    def address_seed(self, turn: int) -> int:
+        """The seed of a turn's addresses, for the record."""
+        return self.seed * 1000 + turn
 
     async def drain(self, model: BenchModel | None, texts: list[str], guarantee: str) -> Drain:
         """One backlog through one worker; no model means the one that answers at once."""
@@ -75,15 +80,18 @@ class Bench:
 
 async def throughput(bench: Bench, model: BenchModel) -> Raw:
     """Ceiling, exactly once, at least once; by turns on the same addresses."""
-    probe = run_ceiling(model.directory, bench.texts(_PROBE), scratch=bench.scratch)
-    speed = max(one.addresses_per_s for one in probe)
+    speed = _rough_speed(bench, model)
+    longer = bench.texts(max(_PROBE, int(speed * _POLICY_S)))
+    policy = best_wait_policy(model.directory, longer, scratch=bench.scratch)
     # The loop is run once per budget, so it gets a smaller share of the addresses.
     stream_size = _whole_records(max(_LEAST_SAMPLE, int(speed * bench.plan.seconds)))
     loop_size = max(_LEAST_SAMPLE, stream_size // 3)
     turns: list[Raw] = []
     for turn in range(bench.plan.repetitions):
         texts = bench.texts(stream_size, turn)
-        passes = run_ceiling(model.directory, texts[:loop_size], scratch=bench.scratch)
+        passes = run_ceiling(
+            model.directory, texts[:loop_size], scratch=bench.scratch, wait_policy=policy
+        )
         best = max(one.addresses_per_s for one in passes)
         exact = await bench.drain(model, texts, "exactly_once")
         least = await bench.drain(model, texts, "at_least_once")
@@ -93,6 +101,7 @@ async def throughput(bench: Bench, model: BenchModel) -> Raw:
         )
         turns.append(
             {
+                "address_seed": bench.address_seed(turn),
                 "ceiling": [
                     {"token_budget": one.token_budget, "seconds": one.seconds} for one in passes
                 ],
@@ -107,6 +116,7 @@ async def throughput(bench: Bench, model: BenchModel) -> Raw:
         "parameters": model.parameters,
         "addresses": stream_size,
         "addresses_per_record": ADDRESSES_PER_RECORD,
+        "ceiling_wait_policy": policy,
         "repetitions": turns,
         "summary": summarise_throughput(turns),
     }
@@ -170,9 +180,8 @@ async def broker(bench: Bench) -> Raw:
 
 async def latency(bench: Bench, model: BenchModel) -> Raw:
     """End to end at half of what this model drains now."""
-    probe = await bench.drain(
-        model, bench.texts(_whole_records(_fitting(bench, model)), 900), "exactly_once"
-    )
+    size = max(_LEAST_SAMPLE, int(_rough_speed(bench, model) * bench.plan.seconds))
+    probe = await bench.drain(model, bench.texts(_whole_records(size), 900), "exactly_once")
     load = probe.rate / 2
     texts = bench.texts(_whole_records(int(load * bench.plan.latency_s)), 901)
     setup = Setup(environment=model.environment, plant_sleep_ms=bench.plant_sleep_ms)
@@ -265,10 +274,10 @@ async def modelscope(bench: Bench, model: BenchModel) -> Raw:
     return {"timings": timings, "summary": summary}
 
 
-def _fitting(bench: Bench, model: BenchModel) -> int:
+def _rough_speed(bench: Bench, model: BenchModel) -> float:
+    """Addresses per second of the plain loop, to choose sizes by."""
     probe = run_ceiling(model.directory, bench.texts(_PROBE), scratch=bench.scratch)
-    speed = max(one.addresses_per_s for one in probe)
-    return max(_LEAST_SAMPLE, int(speed * bench.plan.seconds))
+    return max(one.addresses_per_s for one in probe)
 
 
 def _whole_records(addresses: int) -> int:
