@@ -46,7 +46,7 @@ def demo(
         with LocalBroker(LocalSettings(), work_dir=folder / "kafka") as broker:
             kafka = KafkaSettings(kafka_bootstrap_servers=broker.bootstrap_servers)
             print(f"Kafka answers at {broker.bootstrap_servers}.")
-            asyncio.run(_prepare(kafka))
+            _prepare(kafka)
             books, results = _run(kafka, rows, folder)
     _print_results(results)
     faults = _print_books(books)
@@ -56,11 +56,12 @@ def demo(
     print("Next: your own file: mgeo parse FILE --out parsed.csv (docs/guides/files.md).")
 
 
-async def _prepare(kafka: KafkaSettings) -> None:
+def _prepare(kafka: KafkaSettings) -> None:
     from deploy.demo import story
+    from deploy.first_state import ensure_first_state
 
-    line = await story.prepare(kafka, partitions=3)
-    if line:
+    asyncio.run(story.create_topics(kafka, partitions=3))
+    if line := ensure_first_state(kafka):
         print(line[0].upper() + line[1:] + ".")
 
 

@@ -45,16 +45,12 @@ def sample() -> list[tuple[str, str]]:
     return [(row["id"], row["address"]) for row in csv.DictReader(text.splitlines())]
 
 
-async def prepare(kafka: KafkaSettings, *, partitions: int) -> str | None:
-    """Make the topics and the first control record; a line for people about the latter."""
-    from consumer.parser.opening import open_model
-    from consumer.settings import ParserSettings
-    from deploy.first_state import write_first_state
+async def create_topics(kafka: KafkaSettings, *, partitions: int) -> None:
+    """Make the topics on a broker of one."""
     from deploy.topics import TopicAdmin
 
     async with TopicAdmin(kafka) as admin:
         await admin.create(partitions=partitions, replication=1)
-    return await write_first_state(kafka, open_model(settings=ParserSettings()).spec)
 
 
 async def publish(
