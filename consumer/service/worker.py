@@ -9,7 +9,6 @@ import asyncio
 import os
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from consumer.service.gpu import watch_gpu
 from consumer.service.health import Health, HealthServer
 from consumer.service.preflight import FoundTopic, check_topics, find_topics
+from consumer.service.rejoin import RejoinBudget
 from consumer.settings import WorkerSettings
 from consumer.stream.batcher import Batcher
 from consumer.stream.cache import InterpretationCache
@@ -39,7 +39,7 @@ from consumer.stream.sink import AtLeastOnceSink, Sink, TransactionalSink
 from consumer.stream.telemetry import Telemetry
 from consumer.stream.waiting import let_go, or_event, sleep_or
 from contracts.control import RolloutState
-from contracts.errors import FatalError, MgeoError
+from contracts.errors import MgeoError
 from contracts.limits import DEAD_LETTER_HEADROOM_BYTES
 from contracts.logs import get_logger
 from contracts.settings import KafkaSettings, client_options
@@ -52,35 +52,6 @@ _CPU_THREADS = 2
 _POLL_RECORDS = 100
 
 SinkFactory = Callable[[TopicPartition, AIOKafkaConsumer], Sink]
-
-
-class RejoinBudget:
-    """How often a worker may be thrown out before it gives up. Pure."""
-
-    def __init__(self, most: int, window_s: float) -> None:
-        self._most = most
-        self._window_s = window_s
-        self._times: deque[float] = deque()
-
-    def spend(self, now: float) -> float:
-        """One more rejoin at ``now`` (monotonic seconds).
-
-        Returns:
-            Seconds to wait before it: longer the more often it happened.
-
-        Raises:
-            FatalError: ``too_many_rejoins``.
-        """
-        while self._times and now - self._times[0] > self._window_s:
-            self._times.popleft()
-        self._times.append(now)
-        if len(self._times) > self._most:
-            raise FatalError(
-                f"left the group {len(self._times)} times in {self._window_s:.0f} s",
-                code="too_many_rejoins",
-                hint="is another worker using the same topic prefix, or the broker overloaded?",
-            )
-        return min(0.2 * 1.6 ** (len(self._times) - 1), 10.0)
 
 
 class Worker:

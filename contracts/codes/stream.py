@@ -16,7 +16,7 @@ CODES: Final = (
     CodeSpec(
         "crashed_worker",
         ("dead_letter",),
-        "The process died whenever this record was in work, four times.",
+        "The process died three times with this record in work; it is not started a fourth time.",
         "Replay it against a later model; report it with the record’s origin.",
     ),
     CodeSpec(

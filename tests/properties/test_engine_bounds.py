@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumer.parser.seams import Interpretation
 from consumer.service.preflight import FoundTopic, check_topics
-from consumer.service.worker import RejoinBudget
+from consumer.service.rejoin import RejoinBudget
 from consumer.stream.cache import InterpretationCache
 from consumer.stream.in_flight import InFlight, Ticket, likely_addresses
 from contracts.errors import FatalError
