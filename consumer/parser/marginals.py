@@ -24,9 +24,11 @@ IMPOSSIBLE: Final = np.float32(-1e30)
 
 # A possible tag's posterior is taken as at least this: keeps the scaled recursion from
 # underflowing on scores of thousands. It bounds confidence, never the choice of the path.
-_FLOOR: Final = np.float32(1e-13)
+_FLOOR: Final = np.float32(1e-30)
 # Added to states that die out: arithmetic on denormal numbers is a hundred times slower.
 _TINY: Final = 1e-200
+# No state weighs more than this: what nearly no path leads to can't make infinity of the sums.
+_HUGE: Final = 1e200
 
 
 class Columns(NamedTuple):
@@ -99,7 +101,8 @@ def marginals(
     for t in range(width - 1, -1, -1):
         after, norm = backward[t + 1], scale[t]
         backward[t] = (after * local[t] + (begin[t] * beyond).sum(axis=1)) / norm
-        beyond = (end[t] * after[:, None] + inside[t] * beyond) / norm[:, None] + _TINY
+        beyond = (end[t] * after[:, None] + inside[t] * beyond) / norm[:, None]
+        beyond = np.minimum(beyond, _HUGE) + _TINY
 
     rows, starts, ends, kinds = spans
     lasts = ends - 1

@@ -114,6 +114,15 @@ def test_long_texts_and_huge_scores_keep_confidence_a_number(factor: float) -> N
         assert all(0.0 <= s.confidence <= 1.0 for s in path.spans)
 
 
+def test_an_illegal_tag_that_dwarfs_all_legal_ones_leaves_their_probabilities_exact() -> None:
+    labels = {0: "O", 1: "B-city", 2: "I-city", 3: "E-city", 4: "S-city"}
+    scores = np.array([[0, -8, 20, 0, 0.0], [-3, 0, 0, 0, -2]], dtype=np.float32)
+    (path,) = BiesDecoder(labels, temperature=0.5).decode_paths(scores)
+    # O and S-city are as likely at both places as their scores alone say.
+    (span,) = [span for span in path.spans if span.start == 1]
+    assert span.confidence == pytest.approx(1 / (1 + math.exp(-2)), abs=1e-5)
+
+
 def test_temperature_softens_confidence_and_leaves_the_path() -> None:
     labels = {0: "O", 1: "B-city", 2: "E-city"}
     scores = np.array([[0, 5, 0], [0, 0, 5]], dtype=np.float32)
