@@ -383,8 +383,10 @@ class Lane:
             except asyncio.CancelledError:
                 self._lose("cancelled while committing")
                 # Given up by close(), it is the commit that was cancelled. Whoever waits for
-                # it, the dispatcher for one, has other lanes to go on with.
-                if not self._commit_task.cancelled():
+                # it, the dispatcher for one, has other lanes to go on with, unless it is to
+                # end itself: swallowing that would leave a task that nobody can stop.
+                waiting = asyncio.current_task()
+                if waiting is None or waiting.cancelling():
                     raise
             except Exception as error:  # noqa: BLE001  (whatever it is, its outcome is unknown)
                 _log.error("commit failed unexpectedly", error=type(error).__name__)
