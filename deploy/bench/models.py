@@ -13,8 +13,9 @@ from consumer.store import open_store
 from consumer.store.add import add_directory
 from consumer.store.first_spec import spec_of
 from consumer.store.manifest import ModelSource
+from consumer.store.starters import StarterReleases
 from contracts.errors import UsageError
-from contracts.spec import ModelSpec, parse_spec_name
+from contracts.spec import ModelSpec, parse_spec_name, parse_version
 from deploy.bench.random_model import BASE, SMALL, Shape, write_random_checkpoint
 
 STARTER: Final = "starter"
@@ -60,7 +61,7 @@ def find_model(name: str, *, scratch: Path, seed: int) -> BenchModel:
     """
     settings = ParserSettings()
     if name not in _RANDOM:
-        version, precision = parse_spec_name(STARTER_VERSION if name == STARTER else name)
+        version, precision = parse_spec_name(_newest_starter() if name == STARTER else name)
         try:
             return _stored(name, version, settings, precision=precision)
         except UsageError as error:
@@ -84,6 +85,14 @@ def find_model(name: str, *, scratch: Path, seed: int) -> BenchModel:
             created=datetime.now(UTC),
         )
     return _stored(name, version, settings, checkpoint=checkpoint)
+
+
+def _newest_starter() -> str:
+    """The starter model that a fresh installation serves, or the newest that is there."""
+    versions = StarterReleases().versions()
+    if STARTER_VERSION in versions or not versions:
+        return STARTER_VERSION
+    return max(versions, key=lambda version: parse_version(version).day)
 
 
 def _stored(

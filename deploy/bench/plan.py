@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Section = Literal["throughput", "broker", "latency", "memory", "modelscope"]
+Section = Literal["throughput", "broker", "latency", "engine-memory", "memory", "modelscope"]
 SECTIONS: Final[tuple[Section, ...]] = (
     "throughput",
     "broker",
     "latency",
+    "engine-memory",
     "memory",
     "modelscope",
 )
@@ -43,7 +44,7 @@ class Plan:
 
 FULL: Final = Plan(
     repetitions=5,
-    seconds=15.0,
+    seconds=10.0,
     instant_addresses=60_000,
     latency_s=45.0,
     small_backlog=50_000,

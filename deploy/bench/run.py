@@ -88,6 +88,8 @@ async def _measure(
         found["broker"] = await measure.broker(bench)
     if "latency" in sections:
         found["latency"] = {models[0].name: await measure.latency(bench, models[0])}
+    if "engine-memory" in sections:
+        found["engine-memory"] = await measure.memory(bench, None)
     if "memory" in sections:
         found["memory"] = await measure.memory(bench, models[0])
     if beside is not None:

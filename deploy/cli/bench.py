@@ -30,7 +30,9 @@ def bench(
     ),
     only: Annotated[
         list[str] | None,
-        typer.Option(help="throughput, broker, latency, memory or modelscope; repeatable."),
+        typer.Option(
+            help="throughput, broker, latency, engine-memory, memory or modelscope; repeatable."
+        ),
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -99,7 +101,7 @@ def _print(document: dict[str, Any]) -> None:
     print(f"{machine['cores']} × {machine['processor']}, {machine['gpu'] or 'no GPU'}")
     print_table(("", "median", "lowest – highest", ""), list(rows(document["sections"])))
     judged = [
-        [one.name, f"{one.value:.3g}", f"{'≥' if one.at_least else '≤'} {one.bound:g}", _word(one)]
+        [one.name, f"{one.value:.3f}", f"{'≥' if one.at_least else '≤'} {one.bound:g}", _word(one)]
         for one in targets(document["sections"])
     ]
     if judged:
