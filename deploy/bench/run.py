@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,16 @@ from deploy.bench.sections import Bench, Say
 from deploy.local import LocalBroker, LocalSettings
 
 FORMAT: Final = 1
+_NOTED: Final = frozenset(
+    {
+        *("MGEO_DEVICE", "MGEO_TOKEN_BUDGET", "MGEO_BATCH_SIZE", "MGEO_SEQUENCE_LENGTH"),
+        *("MGEO_PRECISION", "MGEO_CPU_THREADS", "MGEO_COMMIT_INTERVAL_MS"),
+        *("OMP_NUM_THREADS", "OMP_WAIT_POLICY"),
+    }
+)
+"""Variables of the environment that change the figures."""
+
+Keep = Callable[[dict[str, Any]], None]
 
 
 def run_bench(
@@ -30,6 +41,7 @@ def run_bench(
     seed: int,
     plant_sleep_ms: float,
     say: Say,
+    keep: Keep = lambda _: None,
 ) -> dict[str, Any]:
     """Measure; the document that ``--json`` writes.
 
@@ -40,6 +52,7 @@ def run_bench(
         seed: of addresses and random weights.
         plant_sleep_ms: wasted before every exactly-once commit: a control that must show.
         say: told what is going on, a line at a time.
+        keep: given the document so far after each section: a run takes long.
 
     Raises:
         UsageError: a model is unknown, or the broker could not be started.
@@ -48,31 +61,33 @@ def run_bench(
     """
     with tempfile.TemporaryDirectory(prefix="mgeo-bench-") as folder:
         scratch = Path(folder)
-        began, quiet = datetime.now(UTC), load_average()
+        facts = {
+            "format": FORMAT,
+            "began_at": _now(),
+            "commit": commit(),
+            "machine": describe_machine(),
+            "load_average_at_start": load_average(),
+            "seed": seed,
+            "plant_sleep_ms": plant_sleep_ms,
+            "settings": {k: v for k, v in sorted(os.environ.items()) if k in _NOTED},
+        }
         found = [find_model(name, scratch=scratch, seed=seed) for name in models]
         beside = None
         if "modelscope" in sections:
             beside = find_model(BASE_RANDOM, scratch=scratch, seed=seed)
+
+        def document(measured: dict[str, Any]) -> dict[str, Any]:
+            judged = [asdict(target) | {"met": target.met} for target in targets(measured)]
+            return facts | {"ended_at": _now(), "sections": measured, "targets": judged}
+
         with LocalBroker(LocalSettings(), work_dir=scratch / "kafka") as broker:
             kafka = KafkaSettings(kafka_bootstrap_servers=broker.bootstrap_servers)
             bench = Bench(kafka, plan, seed, scratch, plant_sleep_ms, say)
-            measured = asyncio.run(_measure(bench, found, beside, sections))
-    return {
-        "format": FORMAT,
-        "began_at": began.isoformat(timespec="seconds"),
-        "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit(),
-        "machine": describe_machine(),
-        "load_average_at_start": quiet,
-        "seed": seed,
-        "plant_sleep_ms": plant_sleep_ms,
-        "settings": {k: v for k, v in sorted(os.environ.items()) if _is_ours(k)},
-        "sections": measured,
-        "targets": [
-            {"name": t.name, "value": t.value, "bound": t.bound, "met": t.met}
-            for t in targets(measured)
-        ],
-    }
+
+            def so_far(measured: dict[str, Any]) -> None:
+                keep(document(measured))
+
+            return document(asyncio.run(_measure(bench, found, beside, sections, so_far)))
 
 
 async def _measure(
@@ -80,31 +95,30 @@ async def _measure(
     models: Sequence[BenchModel],
     beside: BenchModel | None,
     sections: Sequence[Section],
+    keep: Keep,
 ) -> dict[str, Any]:
+    first = models[0]
     found: dict[str, Any] = {}
-    if "throughput" in sections:
-        found["throughput"] = {one.name: await measure.throughput(bench, one) for one in models}
-    if "broker" in sections:
-        found["broker"] = await measure.broker(bench)
-    if "latency" in sections:
-        found["latency"] = {models[0].name: await measure.latency(bench, models[0])}
-    if "engine-memory" in sections:
-        found["engine-memory"] = await measure.memory(bench, None)
-    if "memory" in sections:
-        found["memory"] = await measure.memory(bench, models[0])
-    if beside is not None:
-        found["modelscope"] = await measure.modelscope(bench, beside)
+    for section in sections:
+        match section:
+            case "throughput":
+                found[section] = {}
+                for model in models:
+                    found[section][model.name] = await measure.throughput(bench, model)
+                    keep(found)
+            case "broker":
+                found[section] = await measure.broker(bench)
+            case "latency":
+                found[section] = {first.name: await measure.latency(bench, first)}
+            case "engine-memory":
+                found[section] = await measure.memory(bench, None)
+            case "memory":
+                found[section] = await measure.memory(bench, first)
+            case "modelscope" if beside is not None:
+                found[section] = await measure.modelscope(bench, beside)
+        keep(found)
     return found
 
 
-def _is_ours(name: str) -> bool:
-    return name in {
-        "MGEO_DEVICE",
-        "MGEO_TOKEN_BUDGET",
-        "MGEO_BATCH_SIZE",
-        "MGEO_SEQUENCE_LENGTH",
-        "MGEO_PRECISION",
-        "MGEO_CPU_THREADS",
-        "MGEO_COMMIT_INTERVAL_MS",
-        "OMP_NUM_THREADS",
-    }
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,10 +59,13 @@ def bench(
     Caching is off and all addresses differ. Whatever is compared runs by turns on the same
     addresses. Leave the machine alone meanwhile.
     """
-    import json
-
     from deploy.bench.plan import FULL, QUICK
     from deploy.bench.run import run_bench
+
+    def keep(document: dict[str, Any]) -> None:
+        if json_file is not None:
+            text = json.dumps(document, ensure_ascii=False, indent=1)
+            json_file.write_text(text + "\n", encoding="utf-8")
 
     document = run_bench(
         models=model or ["starter", "base-random"],
@@ -70,10 +74,8 @@ def bench(
         seed=seed,
         plant_sleep_ms=plant_sleep,
         say=note,
+        keep=keep,
     )
-    if json_file is not None:
-        text = json.dumps(document, ensure_ascii=False, indent=1)
-        json_file.write_text(text + "\n", encoding="utf-8")
     if output is Output.JSON:
         print_json(document)
     else:
