@@ -49,7 +49,7 @@ test: lint ## Everything that a change must pass
 faults: $(VENV)/.tests ## The long fault tests: kills, zombies, rebalances
 	$(TEST_ENV) $(BIN)/python -m pytest -m fault --timeout 1800 tests/faults
 
-bench: $(VENV)/.tests ## Measure this machine (about half an hour)
+bench: $(VENV)/.tests ## Measure this machine (most of an hour; leave it alone)
 	$(BIN)/mgeo bench
 
 model: $(VENV)/.tests ## Train the starter models anew from synthetic addresses
