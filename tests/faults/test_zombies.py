@@ -16,7 +16,9 @@ from tests.streams.load import Load
 from tests.streams.worker import until_done
 from tests.streams.worker_process import WorkerProcess
 
-pytestmark = pytest.mark.broker
+# Each waits for a moment that a machine at its own pace may not offer (work in hand when it is
+# looked for): `make faults` runs them.
+pytestmark = [pytest.mark.broker, pytest.mark.fault]
 
 # So slow that there is always work in hand, so fast that it ends within the revoke budget.
 SLOW = ("--seconds-per-token", "0.0006", "--setting", "token_budget=512")
@@ -29,7 +31,7 @@ async def _until_owning(worker: WorkerProcess, *, timeout_s: float = 60.0) -> No
         _, text = await asyncio.to_thread(worker.get, "/metrics")
         values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] == "m")
         lanes = float(values.get('mgeo_lanes{state="open"}', 0))
-        if lanes and float(values.get("mgeo_inflight_addresses", 0)) > 5:
+        if lanes and float(values.get("mgeo_inflight_addresses", 0)) > 0:
             return
         assert time.monotonic() < deadline, worker.tail()
         await asyncio.sleep(0.02)
@@ -69,7 +71,6 @@ async def test_without_shared_transactional_ids_the_oracle_sees_doubles(
     assert any("doubled" in line for line in found), found
 
 
-@pytest.mark.fault
 @pytest.mark.timeout(600)
 async def test_zombies_again_and_again(stream: KafkaSettings, spawn: Spawn) -> None:
     assert await _zombie_rounds(stream, spawn, rounds=6) == []
