@@ -15,7 +15,7 @@ from contracts.messages import MESSAGES, HeaderSpec, MessageSpec
 from contracts.topics import TopicNames, TopicSpec, standard_topics
 
 ASYNCAPI: Final = "3.0.0"
-CONTRACT_VERSION: Final = "1.0.0"
+CONTRACT_VERSION: Final = "1.1.0"
 """Version of the contracts: a new field is a minor step, anything incompatible a major one."""
 
 _KAFKA_BINDING: Final = "0.5.0"

@@ -7,6 +7,8 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contracts.errors import MgeoError, PermanentError
+from contracts.events import SINCE_1_1
+from contracts.rollout import Rollout
 from contracts.spec import ModelSpec
 from contracts.strict_json import read_json
 
@@ -71,6 +73,10 @@ class RolloutState(BaseModel):
     """True stops forward moves and timers, never protective ones."""
     updated_at: str = ""
     """RFC 3339 in UTC."""
+    rollout: Rollout | None = Field(default=None, json_schema_extra=SINCE_1_1)
+    """The rollout that runs, or the last one that ran; null when none ever has."""
+    next_request_offset: int = Field(default=0, ge=0, json_schema_extra=SINCE_1_1)
+    """The first request that is not judged yet: written with the state, so that none is twice."""
 
 
 def first_state(stable: ModelSpec, *, incarnation: str, updated_at: str) -> RolloutState:

@@ -6,7 +6,7 @@ needs a new event type. ``contracts/schemas`` holds the same as JSON Schema and 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,9 @@ Track = Literal["stable", "canary"]
 Status = Literal["ok", "error"]
 
 _SHORT = 200
+
+SINCE_1_1: Final[dict[str, Any]] = {"x-since": "1.1.0"}
+"""Marks a field that messages of contract version 1.0 lack: schemas do not require it."""
 
 
 class _Message(BaseModel):
@@ -139,8 +142,12 @@ class ShadowSide(_Message):
 
     model: ServedModel
     device_ms: Annotated[float, Field(ge=0)]
+    """Time of the whole device batch on this model, in milliseconds."""
     results: tuple[AddressResult, ...]
+    """One for each address of the record; empty where ``error`` is set."""
     error: str | None = None
+    """A stable code where this side has no results at all: ``candidate_crashed``, or why the
+    record cannot be read (then both sides have it)."""
 
 
 class ShadowPair(_Message):
@@ -149,6 +156,12 @@ class ShadowPair(_Message):
     batch_id: str
     source: str = ""
     origin: Origin
-    batch: ShadowBatch
+    batch: ShadowBatch | None
+    """The device batch that finished the record; null when nothing of it ran on a device. Many
+    records share one: whoever times batches counts each id once."""
     candidate: ShadowSide
     reference: ShadowSide
+    rollout_id: str = Field(default="", json_schema_extra=SINCE_1_1)
+    """The rollout that it is evidence for."""
+    input_ms: int | None = Field(default=None, json_schema_extra=SINCE_1_1)
+    """Timestamp of the input record, milliseconds since 1970."""

@@ -72,8 +72,18 @@ def _deep_sorted(value: Any, *, names: bool = False) -> Any:
         return [_deep_sorted(item) for item in value]
     if not isinstance(value, dict):
         return value
+    if not names:
+        value = _without_later_fields(value)
     known = {word: position for position, word in enumerate(_WORDS_OF_A_SCHEMA)}
     keys = (
         list(value) if names else sorted(value, key=lambda key: (known.get(key, len(known)), key))
     )
     return {key: _deep_sorted(value[key], names=key in {"properties", "$defs"}) for key in keys}
+
+
+def _without_later_fields(schema: dict[str, Any]) -> dict[str, Any]:
+    """Fields that came in a later version are not required: older messages stay valid."""
+    fields, required = schema.get("properties"), schema.get("required")
+    if not isinstance(fields, dict) or not isinstance(required, list):
+        return schema  # no object's schema; a default may have such keys of its own
+    return {**schema, "required": [name for name in required if "x-since" not in fields[name]]}

@@ -1,7 +1,8 @@
 """A lane's own memory, kept as the metadata of its committed offset.
 
 It is written in the same transaction as the offset, so it can never disagree with it:
-``v1;e=<serving epoch>;from=<offset>;attempt=<k>;by=<process>``; ``by`` may be left out.
+``v1;e=<serving epoch>;from=<offset>;attempt=<k>;by=<process>;no=<epoch>:<code>``; ``by`` and
+``no`` may be left out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from typing import Self
 
 _PATTERN = re.compile(
-    r"v1;e=([0-9]{1,19});from=([0-9]{1,19});attempt=([0-9]{1,19})(?:;by=([0-9a-z]{1,32}))?(?:;.*)?"
+    r"v1;e=([0-9]{1,19});from=([0-9]{1,19});attempt=([0-9]{1,19})(?:;by=([0-9a-z]{1,32}))?"
+    r"(?:;no=([0-9]{1,19}):([0-9a-z_]{1,64}))?(?:;.*)?"
 )
 
 
@@ -26,17 +28,24 @@ class OffsetMetadata:
             has not.
         writer: the process that wrote it, lower-case letters and digits: one that reads its
             own note again has not crashed since. Empty when unknown.
+        refused_epoch: the newer serving epoch that this worker cannot adopt; 0 when there is
+            none. The controller holds the rollout and says which partition and why.
+        refusal: the error code that says why.
     """
 
     serving_epoch: int = 0
     from_offset: int = 0
     attempt: int = 0
     writer: str = ""
+    refused_epoch: int = 0
+    refusal: str = ""
 
     def encode(self) -> str:
         """The text that is stored beside the offset."""
         text = f"v1;e={self.serving_epoch};from={self.from_offset};attempt={self.attempt}"
-        return f"{text};by={self.writer}" if self.writer else text
+        if self.writer:
+            text += f";by={self.writer}"
+        return f"{text};no={self.refused_epoch}:{self.refusal}" if self.refusal else text
 
     @classmethod
     def decode(cls, text: str | None) -> Self | None:
@@ -48,4 +57,4 @@ class OffsetMetadata:
         if match is None:
             return None
         epoch, start, attempt = (int(group) for group in match.groups()[:3])
-        return cls(epoch, start, attempt, match[4] or "")
+        return cls(epoch, start, attempt, match[4] or "", int(match[5] or 0), match[6] or "")

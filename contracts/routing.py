@@ -23,3 +23,11 @@ def hash_unit(rollout_id: str, partition: int, offset: int) -> float:
 def takes_candidate(rollout_id: str, partition: int, offset: int, share: float) -> bool:
     """True when the record at this place belongs to the candidate at this share."""
     return share > 0.0 and hash_unit(rollout_id, partition, offset) < share
+
+
+def in_shadow(rollout_id: str, partition: int, offset: int, share: float) -> bool:
+    """True when the record at this place belongs to the sample that shadow workers run.
+
+    Another hash than the candidate's share: the canary's records are a fair part of the sample.
+    """
+    return share >= 1.0 or hash_unit(f"shadow:{rollout_id}", partition, offset) < share

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.codes import inputs, local, models, publishing, stream
+from contracts.codes import (
+    inputs,
+    judging,
+    local,
+    models,
+    publishing,
+    reporting,
+    rollouts,
+    shadowing,
+    stream,
+)
 from contracts.codes.spec import CONSEQUENCES, CodeSpec, Consequence
 
 __all__ = ["CONSEQUENCES", "GROUPS", "CodeSpec", "Consequence", "all_codes"]
@@ -18,6 +28,10 @@ GROUPS: Final = (
     ("Models", models.CODES),
     ("Publishing and reading results", publishing.CODES),
     ("The local stack", local.CODES),
+    ("Rollouts and the controller", rollouts.CODES),
+    ("Policies, gates and golden sets", judging.CODES),
+    ("Shadow workers and candidates", shadowing.CODES),
+    ("Reports and verification", reporting.CODES),
 )
 """Heading and codes, in the order of the reference page."""
 

@@ -8,7 +8,16 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Consequence = Literal[
-    "address", "row", "dead_letter", "passed_over", "transient", "fatal", "usage", "illegal"
+    "address",
+    "row",
+    "dead_letter",
+    "passed_over",
+    "transient",
+    "fatal",
+    "usage",
+    "illegal",
+    "refused",
+    "verdict",
 ]
 
 CONSEQUENCES: Final[Mapping[Consequence, str]] = MappingProxyType(
@@ -26,6 +35,8 @@ CONSEQUENCES: Final[Mapping[Consequence, str]] = MappingProxyType(
         "usage": "The caller mends an argument, a setting, a file or the machine, and tries again "
         "(`UsageError`, or the error of the local stack that the message names).",
         "illegal": "The current state does not allow it (`IllegalTransition`).",
+        "refused": "The controller refuses the request and goes on as before; the audit says so.",
+        "verdict": "It stands as the reason beside a verdict, a gate or a phase of a rollout.",
     }
 )
 """What each consequence means, for people."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 
 import typer
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+from contracts.durations import parse_seconds
 
 
 def seconds(text: str) -> float:
-    """The seconds that a duration stands for."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is no duration; write for example 15s, 10m or 2h")
-    return float(match[1]) * _UNITS[match[2]]
+    """The seconds that a duration stands for; ``BadParameter`` when it is none."""
+    try:
+        return parse_seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def moment(text: str, *, now: datetime) -> datetime:
@@ -24,8 +22,10 @@ def moment(text: str, *, now: datetime) -> datetime:
 
     A time without a zone is local time.
     """
-    if _DURATION.fullmatch(text.strip()):
-        return now - timedelta(seconds=seconds(text))
+    try:
+        return now - timedelta(seconds=parse_seconds(text))
+    except ValueError:
+        pass
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:

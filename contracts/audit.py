@@ -1,0 +1,100 @@
+"""The audit topic: everything the controller did and why, one record each, kept for ever."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from contracts.control import ServingSet
+from contracts.errors import PermanentError
+from contracts.judgement import Judgement
+from contracts.phases import Phase
+from contracts.requests import RequestKind
+from contracts.rollout import Cut
+from contracts.strict_json import read_json
+
+AuditKind = Literal["transition", "cut", "request", "decision", "alert"]
+
+_MAX_AUDIT_BYTES: Final = 900 * 1024
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class TransitionEntry(_Frozen):
+    """A phase (or canary step) was entered."""
+
+    previous: Phase | None
+    phase: Phase
+    code: str
+    reason: str = ""
+    step: int = 0
+    serving: ServingSet
+    """The serving set from now on."""
+
+
+class RequestEntry(_Frozen):
+    """A request was consumed."""
+
+    request_id: str
+    kind: RequestKind | Literal["unreadable"]
+    offset: int
+    """Its offset on the requests topic."""
+    accepted: bool
+    code: str = ""
+    """Why it was refused; ``already_so`` for an idempotent repeat, which is accepted."""
+    message: str = ""
+    requested_by: str = ""
+
+
+class CutEntry(_Frozen):
+    """The evidence was judged at a cut."""
+
+    cut: Cut
+    judgement: Judgement
+
+
+class AuditRecord(_Frozen):
+    """One entry. Written in the transaction of the state that it explains."""
+
+    kind: AuditKind
+    incarnation: str
+    revision: int = Field(ge=1)
+    """Revision of the state that was written with it."""
+    at: str
+    """RFC 3339 in UTC."""
+    rollout_id: str = ""
+    transition: TransitionEntry | None = None
+    request: RequestEntry | None = None
+    cut: CutEntry | None = None
+    decision: dict[str, Any] | None = None
+    """The whole decision record; its canonical JSON has the digest that the state names."""
+    message: str = ""
+
+
+def encode_audit(record: AuditRecord) -> bytes:
+    """The record as it stands on the topic."""
+    return record.model_dump_json().encode()
+
+
+def decode_audit(raw: bytes | None) -> AuditRecord:
+    """Read an audit record.
+
+    Raises:
+        PermanentError: ``audit_unreadable``.
+    """
+    try:
+        return AuditRecord.model_validate(read_json(raw or b"", max_bytes=_MAX_AUDIT_BYTES))
+    except (PermanentError, ValidationError) as error:
+        raise PermanentError(
+            "the audit record cannot be read: it lacks fields or has wrong ones",
+            code="audit_unreadable",
+        ) from error

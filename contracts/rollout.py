@@ -1,0 +1,160 @@
+"""One rollout as it stands in the control record: who against whom, under which policy, where.
+
+Workers read ``rollout_id``, ``candidate``, ``reference``, ``share`` and ``from_offsets``; the rest
+is the controller's memory and what people look at.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.judgement import Judgement
+from contracts.phases import Phase
+from contracts.policy import Policy
+from contracts.spec import Digest, ModelSpec
+
+Offsets = dict[int, int]
+"""Partition to offset; one past the last record where it is an end."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class Cut(_Frozen):
+    """End offsets of the evidence at one moment: what a verdict is a function of."""
+
+    number: int = Field(ge=1)
+    """Counts the cuts of one rollout from 1."""
+    at: str
+    """RFC 3339 in UTC; for people. No gate depends on it."""
+    shadow: Offsets
+    """``address.shadow``: pairs below these ends are in."""
+    parsed: Offsets
+    """``address.parsed``: production's results below these ends are in."""
+    shadow_committed: Offsets
+    """Input offsets that the shadow group has passed: a sampled record below without a pair
+    is a candidate error."""
+    events: Offsets
+    """``address.events``: the ends at that moment; the distance is the shadow's lag."""
+
+
+class Replay(_Frozen):
+    """Shadow traffic of the past."""
+
+    asked: str
+    """As it was asked for: ``24h``, a moment, or ``offset:N``."""
+    until: Offsets
+    """The input's ends at the start: the replay is complete when the shadow has passed them."""
+
+
+class GoldenOutcome(_Frozen):
+    """The one look at the labelled set, taken before the rollout was asked for."""
+
+    file_digest: Digest
+    addresses: int = Field(ge=1)
+    reference_f1: float = Field(ge=0.0, le=1.0)
+    candidate_f1: float = Field(ge=0.0, le=1.0)
+    mean_delta: float
+    """Mean over addresses of the candidate's F1 minus the reference's."""
+    interval: tuple[float, float]
+    """Paired bootstrap interval of ``mean_delta``, 95%."""
+    only_candidate_right: int = 0
+    only_reference_right: int = 0
+    mcnemar_p: float | None = None
+
+
+class DecisionRef(_Frozen):
+    """The frozen decision: what an approval signs, and where the whole record stands."""
+
+    digest: Digest
+    """SHA-256 of the canonical JSON of the decision record."""
+    cut: int
+    """The number of the cut that it was taken at."""
+
+
+class Approval(_Frozen):
+    """A signature over one decision.
+
+    The signed bytes are ``contracts.approvals.signed_bytes``.
+    """
+
+    key_id: str
+    """Name of the public key in the controller's keyring."""
+    cluster: str
+    """The incarnation of the control topic: an approval is good for one system."""
+    rollout_id: str
+    decision: Digest
+    expires_at: str
+    """RFC 3339 in UTC."""
+    signature: str
+    """Ed25519, base64."""
+
+
+class WorkerRefusal(_Frozen):
+    """A worker that cannot hold the candidate, as it said so in the offset metadata."""
+
+    partition: int
+    code: str
+    role: Literal["stable", "shadow"] = "stable"
+
+
+class Rollout(_Frozen):
+    """The way of one candidate. Immutable facts first, then where it stands."""
+
+    rollout_id: str
+    candidate: ModelSpec
+    reference: ModelSpec
+    """The stable spec at the start: what the candidate is judged against, to the end."""
+    policy: Policy
+    policy_digest: Digest
+    attempt: int = Field(default=1, ge=1)
+    """The how-many-eth try of this (stable, candidate) pair: it tests at α / (k(k+1))."""
+    share: float = Field(gt=0.0, le=1.0)
+    """The part of the input records that shadow workers run (``contracts.routing.in_shadow``)."""
+    from_offsets: Offsets
+    """Input offsets at which the shadow begins."""
+    started_revision: int = Field(ge=1)
+    """Revision of the state that registered it: it orders rollouts."""
+    started_at: str
+    requested_by: str = ""
+    replay: Replay | None = None
+    golden: GoldenOutcome | None = None
+
+    phase_entry: int = Field(ge=1)
+    """Revision with which the present phase (or step) was entered: what requests refer to."""
+    phase_since: str
+    """RFC 3339 in UTC."""
+    paused_ms: int = Field(default=0, ge=0)
+    """Milliseconds of this phase that timers do not count, for it was paused."""
+    paused_since: str | None = None
+    step: int = Field(default=0, ge=0)
+    """Canary step, from 0."""
+    served: int = Field(default=0, ge=0)
+    """Addresses that the candidate served in this phase (or step), as of the newest cut."""
+    served_errors: int = Field(default=0, ge=0)
+    share_written: bool = False
+    """True once a share above 0 was written: from then on the way back is ROLLING_BACK."""
+    ending: Phase | None = None
+    """While ROLLING_BACK: the phase that follows once all partitions have adopted."""
+    cut: Cut | None = None
+    """The newest cut that was judged."""
+    judgement: Judgement | None = None
+    """What was said at it."""
+    waiting_for: tuple[int, ...] = ()
+    """Partitions that have not adopted the present serving epoch, where the phase needs it."""
+    refusals: tuple[WorkerRefusal, ...] = ()
+    decision: DecisionRef | None = None
+    approval: Approval | None = None
+    code: str = ""
+    """Why the present phase was entered, as a stable code."""
+    reason: str = ""
+    """The same as a sentence for people."""

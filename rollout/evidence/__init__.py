@@ -1,0 +1,1 @@
+"""Evidence: from shadow pairs to outcomes, in one canonical order."""
