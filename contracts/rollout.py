@@ -35,7 +35,9 @@ class Cut(_Frozen):
     number: int = Field(ge=1)
     """Counts the cuts of one rollout from 1."""
     at: str
-    """RFC 3339 in UTC; for people. No gate depends on it."""
+    """RFC 3339 in UTC. Staleness is measured from it; no gate depends on it."""
+    elapsed_ms: int = Field(ge=0)
+    """Milliseconds since shadowing began, pauses not counted."""
     shadow: Offsets
     """``address.shadow``: pairs below these ends are in."""
     parsed: Offsets

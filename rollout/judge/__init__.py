@@ -1,0 +1,1 @@
+"""From outcomes to a judgement: gates, verdict, golden set, bake. Pure."""
