@@ -11,7 +11,7 @@ from contracts.errors import PermanentError
 from contracts.judgement import Judgement
 from contracts.phases import Phase
 from contracts.requests import RequestKind
-from contracts.rollout import Cut
+from contracts.rollout import Cut, Rollout
 from contracts.strict_json import read_json
 
 AuditKind = Literal["transition", "cut", "request", "decision", "alert"]
@@ -60,6 +60,11 @@ class CutEntry(_Frozen):
 
     cut: Cut
     judgement: Judgement
+    outcomes: int = Field(default=0, ge=0)
+    """Pairs folded in up to this cut."""
+    chain: str = ""
+    """The hash chain over them: where two chains part is where a result was changed. Empty
+    where the controller did not say."""
 
 
 class AuditRecord(_Frozen):
@@ -75,6 +80,9 @@ class AuditRecord(_Frozen):
     transition: TransitionEntry | None = None
     request: RequestEntry | None = None
     cut: CutEntry | None = None
+    rollout: Rollout | None = None
+    """With a transition: the rollout as it stood after it, so that a rollout that is no longer
+    the newest can still be reported and verified."""
     decision: dict[str, Any] | None = None
     """The whole decision record; its canonical JSON has the digest that the state names."""
     message: str = ""
