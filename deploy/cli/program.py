@@ -19,6 +19,7 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.publish",
     "deploy.cli.worker",
     "deploy.cli.model",
+    "deploy.cli.rollout",
     "deploy.cli.demo",
     "deploy.cli.results",
     "deploy.cli.dlq",
