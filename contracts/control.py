@@ -89,6 +89,15 @@ def first_state(stable: ModelSpec, *, incarnation: str, updated_at: str) -> Roll
     )
 
 
+def supersedes(new: RolloutState, old: RolloutState | None) -> bool:
+    """True when ``new`` is to be followed after ``old``.
+
+    Within one incarnation of the topic only a higher revision counts: a late write of a
+    fenced controller never does. Another incarnation is a topic made anew.
+    """
+    return old is None or new.incarnation != old.incarnation or new.revision > old.revision
+
+
 def encode_state(state: RolloutState) -> bytes:
     """The state as it stands on the control topic."""
     return state.model_dump_json().encode()

@@ -10,21 +10,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from consumer.stream.waiting import let_go
-from contracts.control import RolloutState, decode_state
+from contracts.control import RolloutState, decode_state, supersedes
 from contracts.errors import PermanentError
 from contracts.logs import get_logger
 from contracts.metrics import Metrics
 
 _log = get_logger(__name__)
-
-
-def supersedes(new: RolloutState, old: RolloutState | None) -> bool:
-    """True when ``new`` is to be followed after ``old``.
-
-    Within one incarnation of the topic only a higher revision counts: a late write of a
-    fenced controller never does. Another incarnation is a topic made anew.
-    """
-    return old is None or new.incarnation != old.incarnation or new.revision > old.revision
 
 
 async def follow_control(

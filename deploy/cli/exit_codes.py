@@ -7,16 +7,46 @@ from contracts.errors import BackendUnreachableError, MgeoError, UsageError
 OK = 0
 FAILED = 1
 USAGE = 2
+INCONCLUSIVE = 3
+NO_DATA = 4
+AWAITING_APPROVAL = 5
 UNREACHABLE = 6
+BUSY = 7
+"""Another rollout is running."""
 UNEXPECTED = 70
+TIMED_OUT = 124
+"""As `timeout` of the shell reports it."""
 INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
 READER_GONE = 141
 """128 + SIGPIPE: the program that read our output has left."""
 
+MEANINGS: dict[int, str] = {
+    OK: "promoted, or the phase of `--until` is reached",
+    FAILED: "a gate failed, or the rollout was aborted or rolled back",
+    USAGE: "wrong arguments, policy, golden set or candidate; nothing was started",
+    INCONCLUSIVE: "no verdict: too few pairs, a noisy instrument, or time ran out undecided",
+    NO_DATA: "no verdict for want of data: no traffic, no shadow workers, or stale evidence",
+    AWAITING_APPROVAL: "all gates passed; a person has to sign",
+    UNREACHABLE: "Kafka or the controller does not answer",
+    BUSY: "another rollout is running",
+    UNEXPECTED: "an unexpected error in mgeo itself; please report it",
+    TIMED_OUT: "`--timeout` ran out, or the process was told to stop; the rollout goes on",
+}
+"""What the codes of `mgeo rollout start --wait` and `wait` say, for people."""
+
+_BY_CODE: dict[str, int] = {
+    "another_rollout_running": BUSY,
+    "policy_looser_than_guardrails": USAGE,
+    "no_controller": UNREACHABLE,
+}
+"""Errors whose code says more than their class."""
+
 
 def of(error: MgeoError) -> int:
     """The exit code that belongs to one of our errors."""
+    if error.code in _BY_CODE:
+        return _BY_CODE[error.code]
     if isinstance(error, UsageError):
         return USAGE
     if isinstance(error, BackendUnreachableError):
