@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import socket
@@ -19,7 +20,13 @@ from rollout.client import RolloutClient
 from rollout.logs import OpenLog
 from rollout.standing import Standing, standing_from_audit, standing_of
 
-_ASKERS = ("MGEO_REQUESTED_BY", "GITLAB_USER_LOGIN", "GITHUB_ACTOR", "BUILD_USER_ID", "CHANGE_AUTHOR")
+_ASKERS = (
+    "MGEO_REQUESTED_BY",
+    "GITLAB_USER_LOGIN",
+    "GITHUB_ACTOR",
+    "BUILD_USER_ID",
+    "CHANGE_AUTHOR",
+)
 """Who asks, by the variables that CI servers set; the first that is there."""
 
 
@@ -31,7 +38,7 @@ class RequestRefusedError(MgeoError):
 
 def opener(kafka: KafkaSettings) -> OpenLog:
     """Opens topics of this cluster as logs."""
-    return lambda topic: TopicLog(kafka, topic)
+    return functools.partial(TopicLog, kafka)
 
 
 def rollout_client(kafka: KafkaSettings) -> RolloutClient:

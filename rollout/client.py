@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
@@ -68,7 +68,7 @@ class RolloutClient:
             raise unreadable
         return newest
 
-    async def follow(self) -> AsyncIterator[RolloutState]:
+    async def follow(self) -> AsyncGenerator[RolloutState, None]:
         """Every state from the newest good one on, in order, without end.
 
         Raises:

@@ -12,7 +12,10 @@ from deploy.cli.program import example
 # their commands. Like the groups themselves they import nothing heavy until a command runs.
 PARTS: tuple[str, ...] = (
     # Starting one and following it.
+    "deploy.cli.rollout_start",
+    "deploy.cli.rollout_status",
     # Asking the controller for something.
+    "deploy.cli.rollout_verbs",
     # What it left behind: reports, audits, proofs.
     # Files that it is judged by.
     "deploy.cli.rollout_policy",
