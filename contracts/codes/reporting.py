@@ -6,4 +6,11 @@ from typing import Final
 
 from contracts.codes.spec import CodeSpec
 
-CODES: Final[tuple[CodeSpec, ...]] = ()
+CODES: Final[tuple[CodeSpec, ...]] = (
+    CodeSpec(
+        "report_unwritable",
+        ("usage",),
+        "The directory for a report cannot be made or written to.",
+        "Name a directory that can be written to.",
+    ),
+)
