@@ -311,15 +311,18 @@ def _look(
     wish: _Wish, candidate: ModelSpec, reference: ModelSpec, settings: ParserSettings
 ) -> GoldenOutcome | None:
     """The one look at the labelled set; None where none is named."""
-    from contracts.errors import UsageError
-
-    del candidate, reference, settings
     path = wish.golden
     if path is None and wish.policy.golden.path is not None:
         path = wish.policy_file.parent / wish.policy.golden.path
     if path is None:
         return None
-    raise UsageError("golden sets cannot be looked at yet", code="bad_golden")
+    from importlib import import_module
+
+    look = import_module("deploy.golden").look
+    found: GoldenOutcome = look(
+        path, reference=reference, candidate=candidate, policy=wish.policy, settings=settings
+    )
+    return found
 
 
 def _print_started(started: _Started, output: Output) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from deploy.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from contracts.control import RolloutState
+    from contracts.control import RolloutState, ServingSet
     from contracts.judgement import GateResult
     from contracts.offset_metadata import OffsetMetadata
+    from contracts.spec import ModelSpec
     from rollout.standing import Standing
 
 WORDS = {
@@ -75,7 +76,7 @@ def status_document(
         else None,
         "policy_digest": rollout.policy_digest,
         "replay_from": rollout.replay.asked if rollout.replay else None,
-        "serving": serving_document(standing),
+        "serving": serving_document(standing.serving),
         "revision": standing.revision,
     }
     if adoption is not None:
@@ -94,15 +95,19 @@ def status_document(
     return document
 
 
-def serving_document(standing: Standing) -> dict[str, Any]:
+def serving_document(serving: ServingSet) -> dict[str, Any]:
     """Which models serve, for programs."""
-    serving = standing.serving
     return {
-        "stable": serving.stable.name,
-        "candidate": serving.candidate.name if serving.candidate else None,
+        "stable": spec_document(serving.stable),
+        "candidate": spec_document(serving.candidate) if serving.candidate else None,
         "share": serving.share,
         "serving_epoch": serving.serving_epoch,
     }
+
+
+def spec_document(spec: ModelSpec) -> dict[str, str]:
+    """A spec, with the name that people write."""
+    return {"name": spec.name, **spec.model_dump(mode="json")}
 
 
 def nothing_document(state: RolloutState | None, *, controllers: int | None) -> dict[str, Any]:
@@ -113,14 +118,7 @@ def nothing_document(state: RolloutState | None, *, controllers: int | None) -> 
         "paused": False,
         "verdict": None,
         "gates": [],
-        "serving": None
-        if state is None
-        else {
-            "stable": state.serving.stable.name,
-            "candidate": None,
-            "share": 0.0,
-            "serving_epoch": state.serving.serving_epoch,
-        },
+        "serving": serving_document(state.serving) if state else None,
         "controllers": controllers,
     }
 
@@ -164,7 +162,9 @@ def facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         lines.append(("pairs", _pairs(pairs)))
     serving = document["serving"]
     share = f", candidate at {serving['share']:.0%}" if serving["candidate"] else ""
-    lines.append(("serving", f"{serving['stable']}{share} (epoch {serving['serving_epoch']})"))
+    lines.append(
+        ("serving", f"{serving['stable']['name']}{share} (epoch {serving['serving_epoch']})")
+    )
     if document["served"]:
         lines.append(
             (
