@@ -53,7 +53,8 @@ _CHAIN: Final = "sha256:" + "c4" * 32
 _DISTINCT: Final = 24_310
 _PROVINCES: Final = {
     "浙江省": (6120, 0.991), "广东省": (4480, 0.988), "江苏省": (3900, 0.990),
-    "北京市": (2600, 0.992), "上海市": (2210, 0.987), "四川省": (1480, 0.985), "": (1160, 0.979), "陕西省": (940, 0.981),
+    "北京市": (2600, 0.992), "上海市": (2210, 0.987), "四川省": (1480, 0.985), "": (1160, 0.979),
+    "陕西省": (940, 0.981),
     "内蒙古自治区": (760, 0.974), "新疆维吾尔自治区": (420, 0.962), "海南省": (150, 0.973),
     "西藏自治区": (90, 0.944),
 }  # fmt: skip
@@ -101,8 +102,8 @@ def promoted() -> ReportData:
 def aborted() -> ReportData:
     """A candidate that reads house numbers wrongly, thrown out in the shadow."""
     reason = (
-        "Exact match is proven to lie below 95.00 %: 88.12 % over 24,310 addresses "
-        "(upper bound 88.71 %)."
+        "Exact match is proven to lie below 95.00%: 88.12% over 24,310 addresses "
+        "(upper bound 88.71%)."
     )
     return _rollout(
         Phase.ABORTED,
@@ -457,7 +458,7 @@ def _gates(*, exact: float, f1: float, seen: int = _DISTINCT) -> tuple[GateResul
             n=batches,
             log_e=0.9,
             log_e_needed=math.log(18_000),
-            reason="0.62 % of batches took longer than 14.2 ms",
+            reason="0.62% of batches took longer than 14.2 ms",
         ),
         GateResult(
             name="latency_ratio",
@@ -481,7 +482,7 @@ def _gates(*, exact: float, f1: float, seen: int = _DISTINCT) -> tuple[GateResul
             n=seen - 300,
             log_e=1.9 if few else 14.0,
             log_e_needed=math.log(20),
-            reason="shadow and production read 0.04 % of addresses differently",
+            reason="shadow and production read 0.04% of addresses differently",
         ),
         GateResult(
             name="golden",

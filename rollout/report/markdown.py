@@ -160,7 +160,7 @@ def _golden(data: ReportData) -> list[str]:
         return []
     low, high = one.interval
     change = f"mean change {points(one.mean_delta)}"
-    interval = f"95 % interval {points(low)} to {points(high)}"
+    interval = f"95% interval {points(low)} to {points(high)}"
     scores = f"{percent(one.reference_f1)} → {percent(one.candidate_f1)}"
     said = f"{count(one.addresses)} labelled addresses, F1 {scores}, {change} ({interval})."
     return [f"**Golden set:** {said}"]

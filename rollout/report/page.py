@@ -225,7 +225,7 @@ def forest(data: ReportData) -> Forest | None:
     return Forest(
         rows=tuple(rows),
         ticks=tuple(
-            plots.Tick(axis(value), f"{value * 100:g} %")
+            plots.Tick(axis(value), f"{value * 100:g}%")
             for value in plots.round_ticks(axis.low, axis.high, 3)
         ),
         threshold=axis(minimum),

@@ -30,8 +30,8 @@ class GateWords:
 
 
 def percent(value: float) -> str:
-    """A share of one: ``98.40 %``."""
-    return f"{value * 100:.2f} %"
+    """A share of one: ``98.40%``."""
+    return f"{value * 100:.2f}%"
 
 
 def points(value: float) -> str:
@@ -115,7 +115,7 @@ def figure(gate: GateResult, value: float | None) -> str:
 
 
 def threshold_words(gate: GateResult) -> str:
-    """The threshold with its side: ``≥ 98.00 %``."""
+    """The threshold with its side: ``≥ 98.00%``."""
     if gate.threshold is None:
         return "–"
     sign = "≥" if gate_words(gate.name).wants == "above" else "≤"
