@@ -1,1 +1,7 @@
 """From outcomes to a judgement: gates, verdict, golden set, bake. Pure."""
+
+from rollout.judge.bake import BakeWatch
+from rollout.judge.judge import Judge
+from rollout.judge.look import Look
+
+__all__ = ["BakeWatch", "Judge", "Look"]
