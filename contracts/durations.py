@@ -9,8 +9,10 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PATTERN: Final = r"\d{1,9}(?:\.\d{1,6})?(?:ms|s|m|h|d)"
-_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)", re.ASCII)
+_PATTERN: Final = r"\d{1,12}(?:\.\d{1,6})?(?:ms|s|m|h|d)"
+_DURATION: Final = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)", re.ASCII)
+_LONGEST_S: Final = 100 * 365 * 86400.0
+"""A century: longer ones are typing errors, and at some length no ``timedelta`` holds them."""
 
 
 def parse_seconds(text: str) -> float:
@@ -22,7 +24,10 @@ def parse_seconds(text: str) -> float:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text[:40]!r} is no duration; write for example 15s, 10m or 2h")
-    return float(match[1]) * _UNITS[match[2]]
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > _LONGEST_S:
+        raise ValueError(f"{text[:40]!r} is longer than a century")
+    return seconds
 
 
 def format_duration(duration: timedelta) -> str:

@@ -1,7 +1,6 @@
 """Policy files: what a candidate must show, kept beside the code and read strictly."""
 
 from rollout.policy.files import (
-    PolicyError,
     changed_fields,
     dump_policy,
     load_policy,
@@ -10,7 +9,6 @@ from rollout.policy.files import (
 )
 
 __all__ = [
-    "PolicyError",
     "changed_fields",
     "dump_policy",
     "load_policy",

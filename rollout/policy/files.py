@@ -4,35 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from contracts.canonical import digest_of
-from contracts.errors import UsageError
 from contracts.policy import Policy
-from rollout.policy.checking import check
-from rollout.policy.document import MAX_BYTES, Problem, Where, read_document
+from rollout.documents import DocumentError, check, read_document, read_text
 from rollout.policy.overrides import override
 
-
-class PolicyError(UsageError):
-    """A policy that cannot be used, with everything that is wrong with it.
-
-    Attributes:
-        problems: at least one, in the order of the file, then of the ``--set`` options.
-    """
-
-    default_code = "bad_policy"
-
-    def __init__(self, problems: Sequence[Problem], *, hint: str) -> None:
-        self.problems = tuple(problems)
-        if len(self.problems) == 1:
-            message = str(self.problems[0])
-        else:
-            lines = "".join(f"\n  {problem}" for problem in self.problems)
-            message = f"the policy has {len(self.problems)} errors:{lines}"
-        super().__init__(message, code="bad_policy", hint=hint)
+BAD_POLICY: Final = "bad_policy"
 
 
 def load_policy(path: str | Path, overrides: Sequence[str] = ()) -> Policy:
@@ -43,60 +24,26 @@ def load_policy(path: str | Path, overrides: Sequence[str] = ()) -> Policy:
         overrides: ``name=value`` each; later ones win.
 
     Raises:
-        PolicyError: a ``UsageError`` with code ``bad_policy``; the message has every fault as
+        DocumentError: a ``UsageError`` with code ``bad_policy``; the message has every fault as
             ``file:line:column``, or the ``--set`` that it came from.
     """
-    return parse_policy(read_text(path, "policy"), str(path), overrides)
+    return parse_policy(read_text(path, "policy", BAD_POLICY), str(path), overrides)
 
 
 def parse_policy(text: str, source: str, overrides: Sequence[str] = ()) -> Policy:
     """The policy that a text stands for; ``source`` names it in errors, raised as above."""
     root, problems = read_document(text, source)
-    known = len(problems)
-    if isinstance(root.value, dict):
-        for assignment in overrides:
-            problems += override(root, assignment)
+    problems += [problem for assignment in overrides for problem in override(root, assignment)]
     policy, faults = check(Policy, root)
     problems += faults
     if policy is None or problems:
-        problems = sorted(problems[:known] + faults, key=_place) + [
-            problem for problem in problems[known:] if problem not in faults
-        ]
-        raise PolicyError(
-            problems, hint="Every field and its default: mgeo rollout policy --defaults"
+        raise DocumentError(
+            "policy",
+            problems,
+            code=BAD_POLICY,
+            hint="Every field and its default: mgeo rollout policy --defaults",
         )
     return policy
-
-
-def _place(problem: Problem) -> tuple[bool, int, int]:
-    where = problem.where
-    return where.line == 0, where.line, where.column
-
-
-def read_text(path: str | Path, what: str) -> str:
-    """The text of a small file of ours.
-
-    Raises:
-        UsageError: code ``bad_policy``: it is not there, too large, or not UTF-8.
-    """
-    try:
-        raw = Path(path).read_bytes()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UsageError(
-            f"the {what} file {path} cannot be read: {reason.lower()}",
-            code="bad_policy",
-            hint="Name a YAML file; paths are relative to the current directory.",
-        ) from None
-    if len(raw) > MAX_BYTES:
-        raise PolicyError([Problem(Where(str(path)), f"larger than {MAX_BYTES} bytes")], hint="")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
-        problem = Problem(Where(str(path), line, column), "not UTF-8")
-        raise PolicyError([problem], hint="Save the file as UTF-8.") from None
 
 
 def policy_digest(policy: Policy) -> str:

@@ -12,7 +12,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from rollout.policy.document import Node, Problem, Where
+from rollout.documents.faults import Problem, Where
+from rollout.documents.tree import Node
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]

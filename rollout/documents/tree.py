@@ -13,32 +13,10 @@ from typing import Any, Final, Protocol
 
 import yaml
 
-MAX_BYTES: Final = 256 * 1024
+from rollout.documents.faults import Problem, Where
+
 MAX_DEPTH: Final = 16
 """Mappings and lists inside one another: a policy needs five."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Where:
-    """A place in what was written: ``source:line:column``, or the option that said it."""
-
-    source: str
-    line: int = 0
-    column: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong, and where."""
-
-    where: Where
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.message}"
 
 
 @dataclass(slots=True)

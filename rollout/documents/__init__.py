@@ -1,0 +1,18 @@
+"""Files that people write for a rollout: read strictly, each fault with its place."""
+
+from rollout.documents.checking import check, dotted, nearest
+from rollout.documents.faults import DocumentError, Problem, Where
+from rollout.documents.text import read_text
+from rollout.documents.tree import Node, read_document
+
+__all__ = [
+    "DocumentError",
+    "Node",
+    "Problem",
+    "Where",
+    "check",
+    "dotted",
+    "nearest",
+    "read_document",
+    "read_text",
+]
