@@ -96,6 +96,8 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         ("verdict",),
         "A slice has too few addresses to be judged, and the policy wants every slice judged.",
         "Let it run longer, or set slices.when_thin to report.",
+    ),
+    CodeSpec(
         "bad_guardrails",
         ("usage",),
         "The controller’s guardrails file has an unknown name, a wrong value or is no YAML.",

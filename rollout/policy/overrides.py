@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from contracts.policy import Policy
-from rollout.documents.checking import dotted
-from rollout.documents.tree import Node, Problem, Where, read_document
+from rollout.documents import Node, Problem, Where, dotted, read_document
 
 _PART: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)((?:\[[0-9]{1,4}\])*)", re.ASCII)
 
