@@ -88,6 +88,7 @@ def write_page(data: ReportData) -> str:
             latency=latency_plots(data),
             latency_rows=latency_rows(data),
             cards=cards(data),
+            worst_type=worst_type(data),
             forest=forest(data),
             accounting=accounting_bars(data),
             policy=policy_lines(data.policy),
@@ -180,13 +181,19 @@ def cards(data: ReportData) -> tuple[Card, ...]:
     for number, one in enumerate(data.disagreements, 1):
         about = [f"F1 {wording.percent(one.f1)}"] if one.f1 is not None else []
         if one.slice:
-            about.append(wording.slice_title(one.slice))
+            about.append(wording.one_line(wording.slice_title(one.slice), 40))
         if one.origin is not None:
             about.append(f"{one.origin.topic} {one.origin.partition}:{one.origin.offset}")
         text = wording.one_line(one.text, 220)
         card = Card(number, " · ".join(about), text, readings(one), changes(one))
         shown.append(card)
     return tuple(shown)
+
+
+def worst_type(data: ReportData) -> float:
+    """The largest disagreement of a component type: what the bars are drawn against."""
+    shares = (one.share_agreed for one in data.components)
+    return max((1.0 - share for share in shares if share is not None), default=0.0) or 1.0
 
 
 def forest(data: ReportData) -> Forest | None:
@@ -210,7 +217,7 @@ def forest(data: ReportData) -> Forest | None:
         seen = one.judged > 0
         rows.append(
             SliceRow(
-                title=wording.slice_title(one.name),
+                title=wording.one_line(wording.slice_title(one.name), 40),
                 status=gate.status if gate is not None else "unjudged",
                 figures=one,
                 value=wording.percent(one.exact / one.judged) if seen else "–",

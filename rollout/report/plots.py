@@ -6,6 +6,7 @@ Colours and fonts are the page's, so a plot follows light, dark and paper; text 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -147,7 +148,7 @@ def gate_plot(history: GateHistory, gate: GateResult | None) -> Plot | None:
         )
         crossed = next((one.n for one in told if (one.log_e or 0.0) >= needed), None)
         if crossed is not None:
-            upright = (Tick(x(crossed), count(crossed)),)
+            upright = (Tick(x(crossed), f"decided at {count(crossed)}"),)
     last = points[-1]
     said = "" if gate is None else f"; {gate.reason}" if gate.reason else ""
     threshold = history.threshold
@@ -158,7 +159,9 @@ def gate_plot(history: GateHistory, gate: GateResult | None) -> Plot | None:
         height=strip[1] + 30 if told and needed else bottom + 30,
         bottom=bottom,
         x=tuple(Tick(x(value), _short_count(value)) for value in round_ticks(0, most)),
-        y=tuple(Tick(y(value), words.figure(value)) for value in round_ticks(y.low, y.high)),
+        y=tuple(
+            Tick(y(value), _brief(words.figure(value))) for value in round_ticks(y.low, y.high)
+        ),
         lines=tuple(line for line in lines if line.path),
         x_label=words.unit,
         across=() if threshold is None else (Tick(y(threshold), words.figure(threshold)),),
@@ -177,7 +180,8 @@ def _reach(history: GateHistory) -> tuple[float, float]:
         values.append(history.threshold)
     low, high = min(values), max(values)
     margin = (high - low) * 0.12 or abs(high) * 0.05 or 0.01
-    return low - margin, high + margin
+    words = gate_words(history.name)
+    return max(low - margin, words.least), min(high + margin, words.most)
 
 
 def latency_plot(latency: LatencyFigures) -> Plot:
@@ -203,7 +207,7 @@ def latency_plot(latency: LatencyFigures) -> Plot:
         height=height,
         bottom=bottom,
         x=tuple(Tick(x(_nines(p)), _percentile(p)) for p in marks),
-        y=tuple(Tick(y(value), milliseconds(value)) for value in round_ticks(0, y.high)),
+        y=tuple(Tick(y(value), _brief(milliseconds(value))) for value in round_ticks(0, y.high)),
         lines=(
             Line(curve(latency.reference_ms), "reference", "reference"),
             Line(curve(latency.candidate_ms), "candidate", "candidate"),
@@ -230,12 +234,12 @@ def ratio_plot(latency: LatencyFigures, limit: float | None) -> Plot:
     if limit is not None:
         upright.append(Tick(x(limit), f"limit {times(limit)}"))
     return Plot(
-        title="Candidate over reference, batch by batch",
+        title="Paired ratio, batch by batch",
         summary=f"The median batch took the candidate {times(median)} the reference's time",
         height=height,
         bottom=bottom,
         x=tuple(Tick(x(value), f"{value:.2f}") for value in round_ticks(x.low, x.high)),
-        y=tuple(Tick(y(value), percent(value)) for value in (0, 0.25, 0.5, 0.75, 1.0)),
+        y=tuple(Tick(y(value), _brief(percent(value))) for value in (0, 0.25, 0.5, 0.75, 1.0)),
         lines=(Line(path((x(ratio), y(p)) for ratio, p in inside), "candidate", "batches"),),
         x_label="ratio of device times",
         upright=tuple(upright),
@@ -257,6 +261,11 @@ def _nines(probability: float) -> float:
 
 def _percentile(probability: float) -> str:
     return f"{probability * 100:.4f}".rstrip("0").rstrip(".")
+
+
+def _brief(text: str) -> str:
+    """A figure for an axis: ``95%`` for ``95.00%``."""
+    return re.sub(r"\.?0+(?=\D*$)", "", text) if "." in text else text
 
 
 def _short_count(value: float) -> str:

@@ -87,7 +87,9 @@ def readings(one: Disagreement) -> tuple[Reading, ...]:
 
 
 def changes(one: Disagreement) -> tuple[Change, ...]:
-    """The keys of the flat views that differ, in the reference's order."""
+    """The keys of the flat views that differ, in the reference's order; none beside an error."""
+    if "error" in {one.reference.status, one.candidate.status}:
+        return ()
     before, after = one.reference.address, one.candidate.address
     keys = [*before, *(key for key in after if key not in before)]
     return tuple(

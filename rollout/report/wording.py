@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +22,16 @@ class GateWords:
         unit: what its ``n`` counts.
         figure: writes one of its values.
         wants: ``above`` where values should lie above the threshold, else ``below``.
+        least: no value of it can lie below.
+        most: no value of it can lie above.
     """
 
     title: str
     unit: str
     figure: Callable[[float], str]
     wants: str
+    least: float = 0.0
+    most: float = math.inf
 
 
 def percent(value: float) -> str:
@@ -57,17 +62,21 @@ def count(value: float) -> str:
 
 _WORDS: Final = MappingProxyType(
     {
-        "exact_match": GateWords("Exact match", "addresses", percent, "above"),
-        "span_f1": GateWords("Span F1", "addresses", percent, "above"),
-        "harm_exact_match": GateWords("Exact match, harm", "addresses", percent, "above"),
-        "harm_span_f1": GateWords("Span F1, harm", "addresses", percent, "above"),
-        "error_rate": GateWords("Error rate, increase", "addresses", points, "below"),
-        "latency_p99": GateWords("Batches over the latency limit", "batches", percent, "below"),
+        "exact_match": GateWords("Exact match", "addresses", percent, "above", most=1.0),
+        "span_f1": GateWords("Span F1", "addresses", percent, "above", most=1.0),
+        "harm_exact_match": GateWords("Exact match, harm", "addresses", percent, "above", most=1.0),
+        "harm_span_f1": GateWords("Span F1, harm", "addresses", percent, "above", most=1.0),
+        "error_rate": GateWords("Error rate, increase", "addresses", points, "below", -1.0, 1.0),
+        "latency_p99": GateWords(
+            "Batches over the latency limit", "batches", percent, "below", most=1.0
+        ),
         "latency_ratio": GateWords("Latency ratio, median", "batches", times, "below"),
-        "aa": GateWords("Instrument check (A/A)", "addresses", percent, "below"),
-        "golden": GateWords("Golden set, change of F1", "labels", points, "above"),
+        "aa": GateWords("Instrument check (A/A)", "addresses", percent, "below", most=1.0),
+        "golden": GateWords("Golden set, change of F1", "labels", points, "above", -1.0, 1.0),
     }
 )
+
+_SLICED_BY: Final = MappingProxyType({"prov": "province"})
 
 KIND_WORDS: Final = MappingProxyType[GateKind, str](
     {
@@ -100,13 +109,13 @@ def gate_words(name: str) -> GateWords:
     if known is not None:
         return known
     title = slice_title(name.removeprefix("slice:")) if name.startswith("slice:") else name
-    return GateWords(title, "addresses", percent, "above")
+    return GateWords(title, "addresses", percent, "above", most=1.0)
 
 
 def slice_title(key: str) -> str:
     """``浙江省`` for ``prov=浙江省``; what the reference named nothing for is said so."""
     by, _, value = key.partition("=")
-    return value or f"no {by or 'value'} named"
+    return value or f"no {_SLICED_BY.get(by, by) or 'value'} named"
 
 
 def figure(gate: GateResult, value: float | None) -> str:
