@@ -124,6 +124,9 @@ class Rollout(_Frozen):
     """The part of the input records that shadow workers run (``contracts.routing.in_shadow``)."""
     from_offsets: Offsets
     """Input offsets at which the shadow begins."""
+    evidence_from: dict[Literal["shadow", "parsed"], Offsets] = Field(default_factory=dict)
+    """Where the evidence topics stood at the registration (for a replay: where production's
+    results of that past begin): nothing before them is evidence of this rollout."""
     started_revision: int = Field(ge=1)
     """Revision of the state that registered it: it orders rollouts."""
     started_at: str

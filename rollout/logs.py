@@ -6,7 +6,7 @@ another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -53,5 +53,17 @@ class Log(Protocol):
         ...
 
 
-OpenLog = Callable[[str], AbstractAsyncContextManager[Log]]
-"""Opens the log of the topic of that full name, read_committed."""
+class OpenLog(Protocol):
+    """Opens the log of the topic of that full name."""
+
+    def __call__(
+        self, topic: str, /, *, committed_only: bool = True
+    ) -> AbstractAsyncContextManager[Log]:
+        """Open it.
+
+        Args:
+            topic: the full name.
+            committed_only: False shows what open and aborted transactions wrote too; the end is
+                then the end of everything.
+        """
+        ...

@@ -103,5 +103,17 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "The controller’s guardrails file has an unknown name, a wrong value or is no YAML.",
         "Mend the lines that the message names; the controller does not start without it.",
     ),
+    CodeSpec(
+        "runtime_changed",
+        ("verdict",),
+        "Shadow workers ran other models, precisions or rules than this rollout is about.",
+        "Run all shadow workers of one release and configuration, and start again.",
+    ),
+    CodeSpec(
+        "evidence_disordered",
+        ("verdict",),
+        "The evidence topic has pairs far beyond the shadow’s commit: something else writes it.",
+        "See who else writes address.shadow; restrict it with ACLs, and start again.",
+    ),
 )
 """What is said about each error code."""

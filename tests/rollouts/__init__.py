@@ -1,0 +1,1 @@
+"""Made-up rollouts and their evidence, for tests."""
