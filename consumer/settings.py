@@ -93,6 +93,10 @@ class WorkerSettings(ParserSettings):
     device_hang_ms: int = Field(default=120_000, ge=1_000)
     """A device call longer than this ends the process: nothing can interrupt it."""
 
+    model_load_timeout_ms: int = Field(default=300_000, ge=1_000)
+    """A model that is not loaded and warm after so long is told of as refused
+    (``model_load_timeout``); it is taken all the same when it comes."""
+
     cache_chars: int = Field(default=2_000_000, ge=0)
     """Code points of remembered texts, about 100 bytes of memory each; 0 parses every
     repeat again."""

@@ -36,6 +36,7 @@ ORIGIN: Final = "mgeo-origin"
 MODEL: Final = "mgeo-model"
 TRACK: Final = "mgeo-track"
 SERVING_EPOCH: Final = "mgeo-serving-epoch"
+ROLLOUT: Final = "mgeo-rollout"
 ERROR_CODE: Final = "mgeo-error-code"
 TRACEPARENT: Final = "traceparent"
 
@@ -111,6 +112,19 @@ def result_headers(
         (MODEL, f"{model.version}@{model.precision}".encode()),
         (TRACK, model.track.encode()),
         (SERVING_EPOCH, str(model.serving_epoch).encode()),
+    ]
+
+
+def shadow_headers(
+    origin: Origin, *, rollout_id: str, at: datetime, traceparent: bytes | None
+) -> list[Header]:
+    """Headers of one shadow pair; ``ce_id`` is the origin, so a repeat has the same id."""
+    return [
+        *cloud_event(
+            event_id=origin.id, source="/mgeo/shadow", kind="shadow", at=at, traceparent=traceparent
+        ),
+        (ORIGIN, origin.id.encode()),
+        (ROLLOUT, rollout_id.encode()),
     ]
 
 

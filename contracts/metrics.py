@@ -44,11 +44,18 @@ WORKER_METRICS: Final = (
         "mgeo_addresses", "counter", "Addresses with a committed result", ("status", "spec")
     ),
     MetricSpec("mgeo_address_errors", "counter", "Error results by code", ("code",)),
-    MetricSpec("mgeo_records", "counter", "Input records committed", ("outcome",)),
+    MetricSpec(
+        "mgeo_records",
+        "counter",
+        "Input records committed, by what became of them; a shadow's are pair, unreadable, crashed",
+        ("outcome",),
+    ),
+    MetricSpec("mgeo_records_passed_over", "counter", "Input records outside the shadow's sample"),
     MetricSpec("mgeo_dead_letters", "counter", "Dead letters by code", ("code",)),
     MetricSpec("mgeo_cache_hits", "counter", "Addresses answered from the cache of repeats"),
     MetricSpec("mgeo_cache_misses", "counter", "Addresses that had to be parsed"),
     MetricSpec("mgeo_device_batches", "counter", "Batches run on the device", ("spec",)),
+    MetricSpec("mgeo_device_seconds", "counter", "Time the device computed for a model", ("spec",)),
     MetricSpec(
         "mgeo_batch_fill_ratio",
         "histogram",
@@ -92,6 +99,12 @@ WORKER_METRICS: Final = (
     MetricSpec("mgeo_transactions", "counter", "Transactions by outcome", ("outcome",)),
     MetricSpec("mgeo_fencings", "counter", "Lanes closed because another owner took over"),
     MetricSpec("mgeo_rebalances", "counter", "Assignments received from the group"),
+    MetricSpec(
+        "mgeo_refusals",
+        "counter",
+        "Times this worker said beside its offsets that it cannot hold a model, or lost records",
+        ("code",),
+    ),
     MetricSpec("mgeo_serving_epoch", "gauge", "Serving epoch that the worker follows"),
     MetricSpec("mgeo_serving_info", "gauge", "1 for each resident spec", ("spec", "role")),
     MetricSpec(

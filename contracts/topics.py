@@ -24,7 +24,7 @@ def max_request_bytes(limits: Limits) -> int:
     Readers need no such bound: a broker returns a first record that is larger than
     ``max_partition_fetch_bytes`` all the same (KIP-74).
     """
-    return 2 * (limits.max_result_bytes + RECORD_OVERHEAD_BYTES)
+    return largest_pair_bytes(limits)
 
 
 def result_value_bytes(limits: Limits, *, key_bytes: int, header_bytes: int) -> int:
@@ -37,6 +37,16 @@ def result_value_bytes(limits: Limits, *, key_bytes: int, header_bytes: int) -> 
     """
     beside = key_bytes + header_bytes + RECORD_FRAME_BYTES
     return limits.max_result_bytes + min(0, RECORD_OVERHEAD_BYTES - beside)
+
+
+def largest_pair_bytes(limits: Limits) -> int:
+    """The largest record on ``address.shadow``: what two results take."""
+    return 2 * (limits.max_result_bytes + RECORD_OVERHEAD_BYTES)
+
+
+def pair_value_bytes(limits: Limits, *, key_bytes: int, header_bytes: int) -> int:
+    """How large a shadow pair's value may be for its record to fit ``address.shadow``."""
+    return largest_pair_bytes(limits) - key_bytes - header_bytes - RECORD_FRAME_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +176,9 @@ def standard_topics(
             names.shadow,
             partitions,
             "candidate and reference side by side",
-            MappingProxyType({**data(2 * result), "retention.ms": str(7 * _DAY_MS)}),
+            MappingProxyType(
+                {**data(largest_pair_bytes(limits)), "retention.ms": str(7 * _DAY_MS)}
+            ),
         ),
         TopicSpec(
             names.control,

@@ -18,13 +18,25 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 
-def serve_worker(settings: WorkerSettings, kafka: KafkaSettings) -> None:
-    """Serve as a stable worker until SIGTERM or SIGINT, on uvloop where there is one.
+ROLES = ("stable", "shadow")
+
+
+def serve_worker(settings: WorkerSettings, kafka: KafkaSettings, role: str = "stable") -> None:
+    """Serve as a worker until SIGTERM or SIGINT, on uvloop where there is one.
+
+    Args:
+        settings: how it works.
+        kafka: how Kafka is reached.
+        role: one of ``ROLES``.
 
     Raises:
-        UsageError: ``extra_missing`` when the worker's packages are not installed.
+        UsageError: ``bad_role``; ``extra_missing`` when the worker's packages are not installed.
         FatalError: the process must stop; starting it again is safe.
     """
+    if role not in ROLES:
+        raise UsageError(
+            f"{role!r} is not a role", code="bad_role", hint=f"roles: {', '.join(ROLES)}"
+        )
     share_cores()
     try:
         from consumer.service.loading import model_loader
@@ -36,15 +48,18 @@ def serve_worker(settings: WorkerSettings, kafka: KafkaSettings) -> None:
         ) from error
     from consumer.service.worker import Worker
     from consumer.stream.roles import stable_role
+    from consumer.stream.shadow import shadow_role
 
-    role = stable_role(kafka.names, settings.limits)
+    make = {"stable": stable_role, "shadow": shadow_role}[role]
 
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
-        worker = Worker(settings, kafka, role, load=model_loader(settings))
+        worker = Worker(
+            settings, kafka, make(kafka.names, settings.limits), load=model_loader(settings)
+        )
         await worker.run(
             stop,
             on_port=lambda port: _log.info(

@@ -31,16 +31,16 @@ from consumer.stream.dispatcher import Dispatcher
 from consumer.stream.executor import DeviceExecutor
 from consumer.stream.in_flight import InFlight
 from consumer.stream.lane import Lane, LaneHost
-from consumer.stream.membership import Membership, MembershipLimits
-from consumer.stream.pipeline import Pipeline
+from consumer.stream.membership import Ending, Membership, MembershipLimits
+from consumer.stream.pipeline import Answers, Pipeline
+from consumer.stream.plan import Plan, Refusal
 from consumer.stream.residency import ModelLoader, Residency, ResidentSet
 from consumer.stream.roles import Role
 from consumer.stream.sink import AtLeastOnceSink, Sink, TransactionalSink
 from consumer.stream.telemetry import Telemetry
-from consumer.stream.waiting import let_go, or_event, sleep_or
+from consumer.stream.waiting import first_of, let_go, or_event, sleep_or
 from contracts.control import RolloutState
 from contracts.errors import MgeoError
-from contracts.limits import DEAD_LETTER_HEADROOM_BYTES
 from contracts.logs import get_logger
 from contracts.settings import KafkaSettings, client_options
 from contracts.topics import RECORD_OVERHEAD_BYTES
@@ -51,7 +51,8 @@ _REJOIN_WINDOW_S = 600.0
 _CPU_THREADS = 2
 _POLL_RECORDS = 100
 
-SinkFactory = Callable[[TopicPartition, AIOKafkaConsumer], Sink]
+SinkFactory = Callable[[TopicPartition, AIOKafkaConsumer, str], Sink]
+"""Input partition, the group's consumer, the group's name."""
 
 
 class Worker:
@@ -87,7 +88,14 @@ class Worker:
         )
         self._sink_factory = sink_factory or self._make_sink
         self._options = client_options(kafka)
-        self._residency = Residency(load, self._on_resident)
+        self._residency = Residency(
+            load,
+            self._on_resident,
+            self._on_refusal,
+            timeout_s=settings.model_load_timeout_ms / 1e3,
+        )
+        self._plan: Plan | None = None
+        self._replanned = asyncio.Event()  # another group, or none
         self._in_flight = InFlight(
             max_addresses=settings.max_in_flight_addresses, max_bytes=settings.max_in_flight_bytes
         )
@@ -96,6 +104,7 @@ class Worker:
         # knows that there was no crash in between.
         self._process = secrets.token_hex(4)
         self._membership: Membership | None = None
+        self._compared = ""  # the version that MGEO_VERSION was compared with last
 
     async def run(
         self, stop: asyncio.Event, *, on_port: Callable[[int], None] | None = None
@@ -177,7 +186,7 @@ class Worker:
             FatalError: see ``check_topics``.
         """
         self._health.waiting_for("the broker")
-        names = [self._role.input_topic, *self._role.output_topics]
+        names = [self._role.input_topic, *self._role.largest]
         found: dict[str, FoundTopic] = {}
 
         async def look() -> None:
@@ -189,7 +198,7 @@ class Worker:
                     check_topics(
                         found,
                         input_topic=self._role.input_topic,
-                        least_bytes=self._largest_records(),
+                        least_bytes=self._role.largest,
                     )
                     return True
             except (KafkaError, OSError) as error:
@@ -197,48 +206,51 @@ class Worker:
                 await sleep_or(stop, 1.0)
         return False
 
-    def _largest_records(self) -> dict[str, int]:
-        limits = self._settings.limits
-        result = limits.max_result_bytes + RECORD_OVERHEAD_BYTES
-        letter = limits.max_record_bytes + RECORD_OVERHEAD_BYTES + DEAD_LETTER_HEADROOM_BYTES
-        names = self._kafka.names
-        return {
-            topic: letter if topic == names.dead_letters else result
-            for topic in self._role.output_topics
-        }
-
     async def _follow(self) -> None:
         await follow_control(
             self._kafka.names.control,
             self._options,
             self._telemetry.metrics,
-            self._residency.want,
+            self._on_state,
         )
 
+    def _on_state(self, state: RolloutState) -> None:
+        before, plan = self._plan, self._role.plan(state)
+        self._plan = plan
+        self._residency.want(plan)
+        if (before and before.group) != (plan and plan.group):
+            _log.info("another group" if plan else "nothing to do", group=plan and plan.group)
+            self._replanned.set()
+
     def _on_resident(self, serving: ResidentSet) -> None:
-        state = serving.state
         metrics = self._telemetry.metrics
-        metrics.gauge("mgeo_serving_epoch").set(state.serving.serving_epoch)
+        metrics.gauge("mgeo_serving_epoch").set(serving.state.serving.serving_epoch)
         info = metrics.gauge("mgeo_serving_info")
         info.clear()
-        info.labels(spec=state.serving.stable.name, role="stable").set(1)
-        if state.serving.candidate is not None:
-            info.labels(spec=state.serving.candidate.name, role="candidate").set(1)
-        self._compare_version(state)
+        for role, spec in serving.plan.models.items():
+            info.labels(spec=spec.name, role=role).set(1)
+        self._compare_version(serving.state)
         if self._membership is not None:
             self._membership.adopt(serving)
+
+    def _on_refusal(self, refusal: Refusal | None) -> None:
+        if refusal is not None:
+            self._telemetry.refused(refusal.code)
+        if self._membership is not None:
+            self._membership.refuse(refusal)
 
     def _compare_version(self, state: RolloutState) -> None:
         wanted, serving = self._settings.version, state.serving.stable.version
         # A hub id names no version by itself; it cannot be compared here.
         differs = "/" not in wanted and wanted.partition("@")[0] != serving
         self._telemetry.metrics.gauge("mgeo_version_mismatch").set(differs)
-        if differs:
+        if differs and serving != self._compared:
             _log.warning(
                 "MGEO_VERSION differs from the control record; the record wins",
                 wanted=wanted,
                 serving=serving,
             )
+        self._compared = serving
 
     # --- the engine -------------------------------------------------------------------------------
 
@@ -249,7 +261,9 @@ class Worker:
         pipeline = Pipeline(
             batcher=Batcher(token_budget=settings.token_budget, batch_size=settings.batch_size),
             executor=executor,
-            cache=InterpretationCache(settings.cache_chars),
+            cache=InterpretationCache[Answers](
+                settings.cache_chars if self._role.answers_repeats else 0
+            ),
             composer=self._role.composer,
             limits=settings.limits,
             cpu_pool=pool,
@@ -261,6 +275,7 @@ class Worker:
             dead_letter=pipeline.publish_dead_letter,
             idle=pipeline.idle,
             max_attempts=settings.max_attempts,
+            crash_code=self._role.crash_code,
         )
         return pipeline, dispatcher
 
@@ -271,33 +286,57 @@ class Worker:
     ) -> None:
         if not await self._topics_fit(stop, admin):
             return
-        self._health.waiting_for("a control record naming the model to serve")
-        if not await or_event(stop, self._residency.wait_for_epoch(0)):
-            return
         budget = RejoinBudget(self._settings.max_rejoins, _REJOIN_WINDOW_S)
         while not stop.is_set():
+            leave = self._replanned = asyncio.Event()
+            plan = self._plan
+            if plan is None or not await self._has_models(plan, stop):
+                self._health.waiting_for(self._role.waits_for)
+                await first_of(stop, leave)
+                continue
             if not await self._topics_fit(stop, admin):
                 return
             self._health.waiting_for("the consumer group")
-            membership = self._membership = self._join(admin, dispatcher)
-            try:
-                ending = await membership.run(stop)
-            except (KafkaError, OSError) as error:
-                _log.warning("membership ended", error=type(error).__name__)
-                ending = "lane_lost"
-            self._membership = None
-            if ending == "drained":
-                _log.info("drained")
-                return
-            await sleep_or(stop, budget.spend(time.monotonic()))
+            ending = await self._be_member(plan, stop, leave, admin, dispatcher)
+            if ending == "lane_lost":
+                await sleep_or(stop, budget.spend(time.monotonic()))
+        _log.info("drained")
 
-    def _join(self, admin: AIOKafkaAdminClient, dispatcher: Dispatcher) -> Membership:
+    async def _has_models(self, plan: Plan, stop: asyncio.Event) -> bool:
+        """Wait until lanes could open, where the plan asks for that; False when it is too late."""
+        if plan.joins_gated:
+            return True
+        self._health.waiting_for(self._role.waits_for)
+        while self._residency.opening(plan.least_epoch) is None and not stop.is_set():
+            await or_event(stop, self._residency.changed())
+        return not stop.is_set()
+
+    async def _be_member(
+        self,
+        plan: Plan,
+        stop: asyncio.Event,
+        leave: asyncio.Event,
+        admin: AIOKafkaAdminClient,
+        dispatcher: Dispatcher,
+    ) -> Ending:
+        membership = self._membership = self._join(plan, admin, dispatcher)
+        passing_on = asyncio.create_task(_set_when(stop, leave))
+        try:
+            return await membership.run(leave)
+        except (KafkaError, OSError) as error:
+            _log.warning("membership ended", error=type(error).__name__)
+            return "lane_lost"
+        finally:
+            self._membership = None
+            passing_on.cancel()
+
+    def _join(self, plan: Plan, admin: AIOKafkaAdminClient, dispatcher: Dispatcher) -> Membership:
         settings = self._settings
         transaction_bytes = settings.limits.max_result_bytes * 2
         # Revoked lanes finish their work, commit and close inside the rebalance.
         rebalance_ms = settings.revoke_budget_ms + settings.session_timeout_ms
         consumer = AIOKafkaConsumer(
-            group_id=self._role.group,
+            group_id=plan.group,
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
@@ -313,7 +352,7 @@ class Worker:
         def make_lane(partition: TopicPartition, host: LaneHost) -> Lane:
             return Lane(
                 partition,
-                sink=self._sink_factory(partition, consumer),
+                sink=self._sink_factory(partition, consumer, plan.group),
                 schedule=CommitSchedule(
                     interval_s=settings.commit_interval_ms / 1e3,
                     max_records=settings.commit_max_records,
@@ -331,7 +370,7 @@ class Worker:
 
         return Membership(
             topic=self._role.input_topic,
-            group=self._role.group,
+            plan=plan,
             consumer=consumer,
             admin=admin,
             make_lane=make_lane,
@@ -346,13 +385,13 @@ class Worker:
             telemetry=self._telemetry,
         )
 
-    def _make_sink(self, partition: TopicPartition, consumer: AIOKafkaConsumer) -> Sink:
+    def _make_sink(self, partition: TopicPartition, consumer: AIOKafkaConsumer, group: str) -> Sink:
         options = self.producer_options()
         if self._settings.guarantee == "at_least_once":
             return AtLeastOnceSink(partition, consumer=consumer, producer_options=options)
         return TransactionalSink(
             partition,
-            group=self._role.group,
+            group=group,
             transactional_id=self._kafka.names.transactional_id(
                 self._role.name, partition.topic, partition.partition
             ),
@@ -369,18 +408,27 @@ class Worker:
             "acks": "all",
             "linger_ms": 0,
             "max_batch_size": 512 * 1024,
-            "max_request_size": max(self._largest_records().values()) + RECORD_OVERHEAD_BYTES,
+            "max_request_size": max(self._role.largest.values()) + RECORD_OVERHEAD_BYTES,
             "request_timeout_ms": self._settings.request_timeout_ms,
         }
 
     async def _beat(self) -> None:
         while True:
             self._health.beat()
-            serving = self._membership is not None and self._membership.joined
-            if serving and self._health.not_ready_because:
-                self._health.ready()
-                _log.info("ready")
+            missing = self._health.not_ready_because
+            if self._membership is not None and missing:
+                now_missing = self._membership.waits_for
+                if not now_missing:
+                    self._health.ready()
+                    _log.info("ready")
+                elif now_missing != missing:
+                    self._health.waiting_for(now_missing)
             await asyncio.sleep(0.1)
+
+
+async def _set_when(cause: asyncio.Event, effect: asyncio.Event) -> None:
+    await cause.wait()
+    effect.set()
 
 
 async def _for_ever(work: Coroutine[Any, Any, None]) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contracts.control import RolloutState
-
-ROLLING_BACK = "ROLLING_BACK"
+from consumer.stream.plan import Plan
+from contracts.phases import Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +27,35 @@ class Adoption:
 
 
 def adopt(
-    state: RolloutState, *, current_epoch: int, frontier: int, next_admissible: int
+    plan: Plan, *, current_epoch: int, frontier: int, next_admissible: int
 ) -> Adoption | None:
-    """Decide whether and how a lane adopts ``state``; None when it already has.
+    """Decide whether and how a lane adopts ``plan``; None when it already has.
 
     Args:
-        state: the control state whose serving set is resident and warm.
+        plan: a plan whose models are resident and warm.
         current_epoch: the serving epoch the lane admits records under.
         frontier: the lane's commit position.
         next_admissible: one past the highest offset it has admitted.
     """
-    if state.serving.serving_epoch <= current_epoch:
+    if plan.epoch <= current_epoch:
         return None
-    if state.phase == ROLLING_BACK:
+    if plan.state.phase == Phase.ROLLING_BACK:
         return Adoption(frontier, discard=True)
     return Adoption(next_admissible, discard=False)
 
 
-def may_open(state_epoch: int, metadata_epoch: int) -> bool:
-    """A new owner may serve only when it knows the epoch that the partition has reached."""
-    return state_epoch >= metadata_epoch
+def same_plan(new: Plan, current: Plan) -> bool:
+    """True when a lane may go on under ``new`` without a word: the same epoch, told again.
+
+    It may be a later revision of the control record, or the whole of what was a fallback.
+    """
+    return (new.state.incarnation, new.group, new.epoch) == (
+        current.state.incarnation,
+        current.group,
+        current.epoch,
+    )
+
+
+def opening_epoch(plan: Plan, metadata_epoch: int) -> int:
+    """The epoch that a new owner must have reached before it may serve a partition."""
+    return max(plan.least_epoch, metadata_epoch)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from typing import Generic, TypeVar
 
-from consumer.parser.seams import Interpretation
+Answer = TypeVar("Answer")
 
 
-class InterpretationCache:
+class InterpretationCache(Generic[Answer]):
     """Least-recently-used, bounded by the characters of its texts.
 
     Args:
@@ -22,23 +23,23 @@ class InterpretationCache:
     def __init__(self, max_chars: int) -> None:
         self._max_chars = max_chars
         self._chars = 0
-        self._entries: OrderedDict[tuple[Hashable, str], Interpretation] = OrderedDict()
+        self._entries: OrderedDict[tuple[Hashable, str], Answer] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, model: Hashable, text: str) -> Interpretation | None:
+    def get(self, model: Hashable, text: str) -> Answer | None:
         """What this model made of this text before, if it is remembered."""
         found = self._entries.get((model, text))
         if found is not None:
             self._entries.move_to_end((model, text))
         return found
 
-    def put(self, model: Hashable, text: str, interpretation: Interpretation) -> None:
+    def put(self, model: Hashable, text: str, answer: Answer) -> None:
         """Remember; the least recently used texts make room."""
         if len(text) > self._max_chars or (model, text) in self._entries:
             return
-        self._entries[model, text] = interpretation
+        self._entries[model, text] = answer
         self._chars += len(text)
         while self._chars > self._max_chars:
             (_, old), _ = self._entries.popitem(last=False)

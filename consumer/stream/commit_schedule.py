@@ -52,6 +52,7 @@ class CommitSchedule:
         ready_bytes: int,
         in_flight_records: int,
         closing: bool,
+        nothing_to_publish: bool = False,
     ) -> Decision:
         """Decide.
 
@@ -63,6 +64,8 @@ class CommitSchedule:
             in_flight_records: admitted records that are not committed, the ready ones
                 included.
             closing: the lane is being closed: nothing is worth waiting for.
+            nothing_to_publish: only records that were passed over are ready: nobody waits
+                for that.
         """
         if ready_records == 0:
             return NothingToCommit()
@@ -70,7 +73,7 @@ class CommitSchedule:
         if (
             closing
             or now >= due
-            or ready_records >= in_flight_records
+            or (ready_records >= in_flight_records and not nothing_to_publish)
             or ready_records >= self.max_records
             or ready_bytes >= self.max_bytes
         ):

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from consumer.parser.seams import AddressModel, Interpretation
-from consumer.stream.records import DeadLetter, Outgoing, Record, Route
+from consumer.stream.records import DeadLetter, Outgoing, Record
+from consumer.stream.sides import Route, Side
 from contracts.errors import PermanentError
 from contracts.events import AddressResult, Origin, ParsedBatch, ServedModel, Timing
 from contracts.fitting import fit_results
@@ -43,35 +45,42 @@ def failed_address(identifier: str, text: str | None, code: str) -> AddressResul
     return AddressResult(id=identifier, text=text, status="error", error=code)
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedComposer:
-    """What the stable role publishes: ``address.parsed``, or a dead letter.
-
-    A role's composer is the only part of the engine that knows the role's topics.
-    """
-
-    names: TopicNames
-    limits: Limits
+class Composer(Protocol):
+    """Makes the record that a role publishes: the only part that knows the role's topics."""
 
     def compose(self, record: Record, *, finished_at: float, wall: datetime) -> Outgoing:
-        """The record to publish; it goes to the partition of its origin.
+        """The record to publish; it goes to the partition of its origin. Sets ``outcome``.
 
         Args:
             record: finished, or with ``dead_letter`` set.
             finished_at: monotonic seconds.
             wall: the time to write into the headers.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedComposer:
+    """What the stable role publishes: ``address.parsed``, or a dead letter."""
+
+    names: TopicNames
+    limits: Limits
+
+    def compose(self, record: Record, *, finished_at: float, wall: datetime) -> Outgoing:
+        """See ``Composer.compose``."""
         if record.dead_letter is None and record.batch is not None:
             try:
                 return self._result(record, finished_at=finished_at, wall=wall)
             except PermanentError as error:
                 record.dead_letter = DeadLetter(error.code, "TASK_PUT", type(error).__name__)
+        record.outcome = "dead_letter"
         return self._dead_letter(record)
 
     def _result(self, record: Record, *, finished_at: float, wall: datetime) -> Outgoing:
         assert record.batch is not None  # noqa: S101  (the caller looked)
         device_at = record.device_at if record.device_at is not None else finished_at
-        served = served_model(record.route, record.model)
+        (side,), (model,), (results,) = record.route.sides, record.models, record.results
+        served = served_model(record.route, side, model)
         message = ParsedBatch(
             batch_id=record.batch.batch_id,
             source=record.batch.source,
@@ -80,9 +89,9 @@ class ParsedComposer:
             timing=Timing(
                 queue_ms=round(max(0.0, device_at - record.received_at) * 1e3, 3),
                 service_ms=round(max(0.0, finished_at - device_at) * 1e3, 3),
-                device=record.model.encoder.device_name,
+                device=model.encoder.device_name,
             ),
-            results=tuple(result for result in record.results if result is not None),
+            results=tuple(result for result in results if result is not None),
         )
         headers = result_headers(
             record.origin, served, at=wall, traceparent=traceparent_of(record.headers)
@@ -93,8 +102,8 @@ class ParsedComposer:
             header_bytes=sum(header_bytes(*one) for one in headers),
         )
         fitted, value = fit_results(message, room)
-        record.results = list(fitted.results)
-        return _outgoing(self.names.parsed, record.origin, record.key, value, headers)
+        record.results = [list(fitted.results)]
+        return outgoing(self.names.parsed, record.origin, record.key, value, headers)
 
     def _dead_letter(self, record: Record) -> Outgoing:
         letter = record.dead_letter
@@ -107,12 +116,12 @@ class ParsedComposer:
             original=record.headers,
         )
         # A producer refuses a record without key and value; an empty value stands for none.
-        return _outgoing(
+        return outgoing(
             self.names.dead_letters, record.origin, record.key, record.value or b"", headers
         )
 
 
-def served_model(route: Route, model: AddressModel) -> ServedModel:
+def served_model(route: Route, side: Side, model: AddressModel) -> ServedModel:
     """The model of a record, as results name it.
 
     Its spec is what was really loaded: after an upgrade of this program the fingerprint can
@@ -124,12 +133,13 @@ def served_model(route: Route, model: AddressModel) -> ServedModel:
         digest=spec.digest,
         precision=spec.precision,
         fingerprint=spec.fingerprint,
-        track=route.track,
+        track=side.track,
         serving_epoch=route.serving_epoch,
     )
 
 
-def _outgoing(
+def outgoing(
     topic: str, origin: Origin, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
 ) -> Outgoing:
+    """The record for the partition that its origin has."""
     return Outgoing(topic, origin.partition, key, value, tuple(headers))

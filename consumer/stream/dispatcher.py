@@ -15,8 +15,6 @@ from consumer.stream.attempts import next_start
 from consumer.stream.lane import Lane
 from consumer.stream.records import DeadLetter, Record
 
-CRASHED_WORKER = "crashed_worker"
-
 
 class Dispatcher:
     """Starts records.
@@ -25,7 +23,8 @@ class Dispatcher:
         submit: takes a record into the pipeline.
         dead_letter: finishes a record that must not run.
         idle: set while nothing is in the pipeline.
-        max_attempts: the attempt at which a record is dead-lettered instead of run.
+        max_attempts: the attempt at which a record is finished without being run.
+        crash_code: what is said of it then.
     """
 
     def __init__(
@@ -35,11 +34,13 @@ class Dispatcher:
         dead_letter: Callable[[Record], Awaitable[None]],
         idle: asyncio.Event,
         max_attempts: int,
+        crash_code: str,
     ) -> None:
         self._submit = submit
         self._dead_letter = dead_letter
         self._idle = idle
         self._max_attempts = max_attempts
+        self._crash_code = crash_code
         self._waiting: deque[tuple[Lane, Record]] = deque()
         self._filled = asyncio.Event()
         self._starting = False
@@ -69,7 +70,7 @@ class Dispatcher:
     async def _start(self, lane: Lane, record: Record) -> None:
         rule = next_start(record.earlier_starts, self._max_attempts)
         if rule.dead_letter:
-            record.dead_letter = DeadLetter(CRASHED_WORKER, "TASK_PUT", "ProcessCrash")
+            record.dead_letter = DeadLetter(self._crash_code, "TASK_PUT", "ProcessCrash")
             await self._dead_letter(record)
             return
         if rule.alone:

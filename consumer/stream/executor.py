@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Encoder, Scores, TokenIds
 
@@ -32,20 +33,44 @@ RowOutcome = Scores | RowFault
 
 
 @dataclass(frozen=True, slots=True)
+class SideRows:
+    """What one model is to score.
+
+    Attributes:
+        encoder: the model's network.
+        rows: token ids of each row, shape (tokens,); none at all is allowed.
+    """
+
+    encoder: Encoder
+    rows: Sequence[TokenIds]
+
+
+@dataclass(frozen=True, slots=True)
+class SideRun:
+    """What one model made of its rows.
+
+    Attributes:
+        rows: for each row its scores, shape (tokens, labels), or its fault.
+        seconds: device time.
+        splits: how often the batch was split, for memory or for a fault.
+    """
+
+    rows: tuple[RowOutcome, ...]
+    seconds: float
+    splits: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceRun:
     """What came of one batch.
 
     Attributes:
-        rows: for each row its scores, shape (tokens, labels), or its fault.
+        sides: in the order in which they were given, not in that in which they ran.
         started_at: monotonic seconds.
-        seconds: device time.
-        splits: how often memory ran out.
     """
 
-    rows: tuple[RowOutcome, ...]
+    sides: tuple[SideRun, ...]
     started_at: float
-    seconds: float
-    splits: int
 
 
 class DeviceObserver(Protocol):
@@ -62,8 +87,8 @@ class DeviceObserver(Protocol):
 
 @dataclass(slots=True)
 class _Job:
-    encoder: Encoder
-    rows: Sequence[TokenIds]
+    sides: Sequence[SideRows]
+    order: Sequence[int]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[DeviceRun]
 
@@ -91,19 +116,19 @@ class DeviceExecutor:
         self._thread.start()
         self._watchdog.start()
 
-    async def run(self, encoder: Encoder, rows: Sequence[TokenIds]) -> DeviceRun:
-        """Run one batch; batches run in the order of the calls.
+    async def run(self, sides: Sequence[SideRows], order: Sequence[int] = (0,)) -> DeviceRun:
+        """Run one batch on each model, one after the other; batches run in the order of the calls.
 
         Args:
-            encoder: the model's network.
-            rows: token ids of each row, shape (tokens,).
+            sides: the models and their rows.
+            order: the indices of the sides, as they are to run.
 
         Raises:
             DeviceLostError: the device is broken; the process must end.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[DeviceRun] = loop.create_future()
-        self._jobs.put(_Job(encoder, rows, loop, future))
+        self._jobs.put(_Job(sides, order, loop, future))
         return await future
 
     def close(self) -> None:
@@ -115,19 +140,27 @@ class DeviceExecutor:
     def _work(self) -> None:
         idle_since = time.monotonic()
         while (job := self._jobs.get()) is not None:
-            started = self._busy_since = time.monotonic()
+            started = time.monotonic()
+            runs: dict[int, SideRun] = {}
             try:
-                outcomes, splits = self._encode(job.encoder, job.rows)
+                for side in job.order:
+                    runs[side] = self._run_side(job.sides[side])
             except DeviceLostError as error:
-                self._busy_since = None
                 _deliver(job, error)
                 continue
-            self._busy_since = None
+            finally:
+                self._busy_since = None
             ended = time.monotonic()
             self._observer.device_time(busy_s=ended - started, idle_s=started - idle_since)
             idle_since = ended
-            run = DeviceRun(tuple(outcomes), started, ended - started, splits)
-            _deliver(job, run)
+            _deliver(job, DeviceRun(tuple(runs[side] for side in range(len(runs))), started))
+
+    def _run_side(self, side: SideRows) -> SideRun:
+        if not side.rows:
+            return SideRun((), 0.0, 0)
+        started = self._busy_since = time.monotonic()
+        outcomes, splits = self._encode(side.encoder, side.rows)
+        return SideRun(tuple(outcomes), time.monotonic() - started, splits)
 
     def _encode(self, encoder: Encoder, rows: Sequence[TokenIds]) -> tuple[list[RowOutcome], int]:
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
@@ -135,11 +168,10 @@ class DeviceExecutor:
         for index, row in enumerate(rows):
             token_ids[index, : len(row)] = row
         try:
-            scores = encoder.encode(token_ids, lengths)
-            return [scores[index, :length] for index, length in enumerate(lengths)], 0
+            return _rows_of(encoder.encode(token_ids, lengths), token_ids, lengths), 0
         except DeviceLostError:
             raise
-        except DeviceOutOfMemoryError:
+        except (DeviceOutOfMemoryError, MemoryError):
             self._observer.device_out_of_memory()
             code = "device_out_of_memory"
         except Exception:  # noqa: BLE001  (whatever the network raises, its batch must not be lost)
@@ -157,6 +189,21 @@ class DeviceExecutor:
             if since is not None and time.monotonic() - since > self._hang_after_s:
                 self._on_hang(time.monotonic() - since)
                 return
+
+
+def _rows_of(scores: Scores, token_ids: TokenIds, lengths: NDArray[np.int64]) -> list[RowOutcome]:
+    """Each row's own scores; a row with a score that is no number is a fault.
+
+    Raises:
+        ValueError: the scores are not those of this batch.
+    """
+    if scores.ndim != 3 or scores.shape[:2] != token_ids.shape:
+        raise ValueError(f"scores of shape {scores.shape} for token ids of {token_ids.shape}")
+    rows = [scores[index, :length] for index, length in enumerate(lengths)]
+    if np.isfinite(scores).all():
+        return list(rows)
+    # Rows beyond a length are undefined, so each row has to be looked at by itself.
+    return [row if np.isfinite(row).all() else RowFault("model_error") for row in rows]
 
 
 def _deliver(job: _Job, outcome: DeviceRun | DeviceLostError) -> None:

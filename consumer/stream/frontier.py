@@ -1,7 +1,8 @@
 """The commit frontier of one lane: which finished records may be committed. Pure.
 
 Invariants: records are taken in the order they were admitted; a record is taken only when
-it and all before it are finished; a taken record is never taken again.
+it and all before it are finished; a taken record is never taken again. A record that was passed
+over counts as finished; a run of them takes the room of one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ class _Entry:
     offset: int
     size: int = 0
     finished: bool = False
+    passed_over: bool = False
 
 
 class Frontier:
@@ -58,6 +60,17 @@ class Frontier:
         self._entries.append(entry)
         self._by_offset[offset] = entry
         self._next = offset + 1
+
+    def pass_over(self, offset: int) -> None:
+        """A record has come in that nothing is to be done about: it only moves the frontier.
+
+        Raises:
+            ValueError: as ``admit``.
+        """
+        if self._entries and self._entries[-1].passed_over and offset >= self._next:
+            del self._by_offset[self._entries.pop().offset]
+        self.admit(offset)
+        self._entries[-1].finished = self._entries[-1].passed_over = True
 
     def finish(self, offset: int, size: int = 0) -> None:
         """The record's outcome is known.

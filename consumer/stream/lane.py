@@ -11,17 +11,20 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from consumer.stream.adoption import adopt
+from consumer.stream.adoption import adopt, same_plan
 from consumer.stream.attempts import Note, Suspects, note_for_next, note_to_leave
 from consumer.stream.commit_schedule import CommitLater, CommitNow, CommitSchedule
 from consumer.stream.frontier import Frontier
 from consumer.stream.in_flight import InFlight, Ticket, likely_addresses
-from consumer.stream.records import Outgoing, Record, Route
+from consumer.stream.plan import Refusal
+from consumer.stream.records import Outgoing, Record
 from consumer.stream.residency import ResidentSet
+from consumer.stream.sides import Route
 from consumer.stream.sink import Sink, SinkLostError
 from consumer.stream.telemetry import Telemetry
 from contracts.control import RolloutState
@@ -40,10 +43,10 @@ _COMMIT_GRACE_S = 5.0
 
 
 class Router(Protocol):
-    """Chooses the model of a record; it is part of the role."""
+    """Chooses the models of a record; it is part of the role."""
 
-    def __call__(self, state: RolloutState, message: ConsumerRecord) -> Route:
-        """The route of this record under this state's serving set."""
+    def __call__(self, state: RolloutState, message: ConsumerRecord) -> Route | None:
+        """The route of this record under this state; None when it is to be passed over."""
         ...
 
 
@@ -77,7 +80,7 @@ class Lane:
         max_in_flight: most records in work; the rest waits in the backlog.
         max_bytes: most bytes published in one transaction.
         max_addresses: most addresses that one record can hold.
-        route: chooses the model of a record.
+        route: chooses the models of a record.
         in_flight: what all lanes together have in work.
         telemetry: told about commits.
         process: names this process in the offset metadata.
@@ -117,6 +120,7 @@ class Lane:
         self._backlog: deque[tuple[ConsumerRecord, Ticket]] = deque()
         self._serving: ResidentSet | None = None
         self._adopted = OffsetMetadata()  # what the committed metadata says
+        self._refusal: Refusal | None = None  # what it is to say
         self._pending_adoption: OffsetMetadata | None = None
         self._noted = Note()  # about the record at the frontier, as committed
         self._last_commit_at = float("-inf")
@@ -138,8 +142,36 @@ class Lane:
         """
         await self._sink.open()
 
+    async def stay_shut(
+        self, position: int, metadata: OffsetMetadata, refusal: Refusal
+    ) -> OffsetMetadata:
+        """Say beside the committed offset why the gate does not open; change nothing else.
+
+        Args:
+            position: where the lane would start.
+            metadata: what the last owner left there.
+            refusal: what keeps it shut.
+
+        Returns:
+            What stands there now.
+
+        Raises:
+            SinkLostError: the broker refused.
+        """
+        said = replace(metadata, refused_epoch=refusal.epoch, refusal=refusal.code)
+        async with self._sink_lock:
+            self._commit_task = asyncio.create_task(self._sink.commit([], position, said.encode()))
+            await asyncio.shield(self._commit_task)
+        return said
+
     def start(
-        self, *, position: int, log_end: int, metadata: OffsetMetadata, serving: ResidentSet
+        self,
+        *,
+        position: int,
+        log_end: int,
+        metadata: OffsetMetadata,
+        serving: ResidentSet,
+        refusal: Refusal | None = None,
     ) -> None:
         """Open the gate.
 
@@ -148,6 +180,7 @@ class Lane:
             log_end: the partition's end offset now.
             metadata: what the last owner left beside the committed offset.
             serving: what lanes serve under now.
+            refusal: a newer plan that this worker cannot go on to.
         """
         self._noted = Note(metadata.attempt, own=metadata.writer == self._process)
         earlier = self._noted.crashed_starts
@@ -159,6 +192,7 @@ class Lane:
             max_in_flight=self._max_in_flight,
         )
         self._adopted = metadata
+        self._refusal = refusal
         self._serving = serving
         if serving.epoch != metadata.serving_epoch:
             self._pending_adoption = OffsetMetadata(serving.epoch, position)
@@ -211,19 +245,31 @@ class Lane:
         """Start what may be started of the backlog."""
         while self._backlog and len(self._records) < self._max_in_flight and self.state == "open":
             message, ticket = self._backlog[0]
+            assert self._serving is not None  # noqa: S101  (set before the gate opened)
+            route = self._route(self._serving.state, message)
+            if route is None:
+                self._backlog.popleft()
+                self._pass_over(message.offset, ticket)
+                continue
             addresses = likely_addresses(message.value, self._max_addresses)
             if not self._in_flight.may_start(addresses):
                 return
             self._backlog.popleft()
             self._in_flight.count(ticket, addresses)
-            record = self._record(message, ticket)
+            record = self._record(message, ticket, route, self._serving)
             self._frontier.admit(record.origin.offset)
             self._records[record.origin.offset] = record
             self._host.on_start(self, record)
 
-    def _record(self, message: ConsumerRecord, ticket: Ticket) -> Record:
-        assert self._serving is not None  # noqa: S101  (set before the gate opened)
-        route = self._route(self._serving.state, message)
+    def _pass_over(self, offset: int, ticket: Ticket) -> None:
+        self._in_flight.leave(ticket)
+        self._frontier.pass_over(offset)
+        self._telemetry.passed_over()
+        self._changed.set()
+
+    def _record(
+        self, message: ConsumerRecord, ticket: Ticket, route: Route, serving: ResidentSet
+    ) -> Record:
         return Record(
             origin=Origin(
                 topic=self.partition.topic,
@@ -234,12 +280,13 @@ class Lane:
             value=message.value,
             headers=tuple(message.headers),
             route=route,
-            model=self._serving.models[route.key],
+            models=tuple(serving.models[side.spec.key] for side in route.sides),
             ticket=ticket,
             received_at=time.monotonic(),
             done=self._finished,
             earlier_starts=self._suspects.earlier_starts(message.offset),
             size=ticket.size,
+            timestamp_ms=message.timestamp,
         )
 
     # --- starting a record ------------------------------------------------------------------
@@ -286,8 +333,11 @@ class Lane:
         """
         if self.state != "open" or self._serving is None:
             return None
+        if same_plan(serving.plan, self._serving.plan):
+            self._serving = serving
+            return None
         decision = adopt(
-            serving.state,
+            serving.plan,
             current_epoch=self._serving.epoch,
             frontier=self._frontier.position,
             next_admissible=self._frontier.next_admissible,
@@ -309,6 +359,11 @@ class Lane:
         self._frontier = Frontier(decision.from_offset)
         return decision.from_offset
 
+    def refuse(self, refusal: Refusal | None) -> None:
+        """Say beside the committed offset that the lane cannot go on to a plan; None: it can."""
+        self._refusal = refusal
+        self._changed.set()
+
     async def _commit_until_closed(self) -> None:
         try:
             await self._commit_loop()
@@ -327,6 +382,7 @@ class Lane:
                 ready_records=records,
                 ready_bytes=size,
                 in_flight_records=self._frontier.in_flight,
+                nothing_to_publish=not self._records,
                 closing=self.state == "closing",
             )
             if isinstance(decision, CommitNow):
@@ -334,7 +390,7 @@ class Lane:
                     return
             elif isinstance(decision, CommitLater):
                 await _wait(self._changed, decision.at - time.monotonic())
-            elif self._adoptable():
+            elif self._has_news():
                 if not await self._commit([], self._noted):
                     return
             elif self.state == "closing":
@@ -344,7 +400,7 @@ class Lane:
 
     async def _commit_ready(self) -> bool:
         offsets = self._frontier.take(self._schedule.max_records, self._max_bytes)
-        records = [self._records.pop(offset) for offset in offsets]
+        records = [self._records.pop(offset) for offset in offsets if offset in self._records]
         outgoing = [record.outgoing for record in records if record.outgoing is not None]
         began = time.monotonic()
         earlier = self._suspects.starts_at(self._frontier.position)
@@ -362,6 +418,15 @@ class Lane:
         pending = self._pending_adoption
         return pending is not None and self._frontier.position >= pending.from_offset
 
+    def _has_news(self) -> bool:
+        """True when the committed metadata does not say what is so."""
+        said = (self._adopted.refused_epoch, self._adopted.refusal)
+        return self._adoptable() or said != self._refused()
+
+    def _refused(self) -> tuple[int, str]:
+        refusal = self._refusal
+        return (0, "") if refusal is None else (refusal.epoch, refusal.code)
+
     async def _commit(self, outgoing: Sequence[Outgoing], note: Note) -> bool:
         """Publish and move the offset to the frontier; False when the lane is lost."""
         committed = False
@@ -371,7 +436,9 @@ class Lane:
             pending = self._pending_adoption if self._adoptable() else None
             base = pending or self._adopted
             writer = self._process if note.own else ""
-            metadata = OffsetMetadata(base.serving_epoch, base.from_offset, note.starts, writer)
+            metadata = OffsetMetadata(
+                base.serving_epoch, base.from_offset, note.starts, writer, *self._refused()
+            )
             # A task of its own: a commit that is cancelled half-way goes on all the same.
             self._commit_task = asyncio.create_task(
                 self._sink.commit(outgoing, self._frontier.position, metadata.encode())

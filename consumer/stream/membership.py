@@ -19,9 +19,10 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
-from consumer.stream.adoption import may_open
+from consumer.stream.adoption import opening_epoch
 from consumer.stream.in_flight import InFlight
 from consumer.stream.lane import Lane, LaneHost
+from consumer.stream.plan import Plan, Refusal
 from consumer.stream.records import Record
 from consumer.stream.residency import Residency, ResidentSet
 from consumer.stream.sink import SinkLostError
@@ -54,31 +55,43 @@ class MembershipLimits:
 
 
 def first_position(
-    partition: TopicPartition, committed: int | None, beginning: int, end: int
+    partition: TopicPartition,
+    committed: int | None,
+    beginning: int,
+    end: int,
+    first: int | None = None,
 ) -> int:
-    """Where a lane starts. Nothing committed means the oldest record that is kept.
+    """Where a lane starts.
+
+    Args:
+        partition: the input partition.
+        committed: the committed offset; None means that there is none.
+        beginning: the oldest record that is kept.
+        end: the log's end.
+        first: where to start without a commit; None: at the oldest record that is kept.
 
     Raises:
-        FatalError: ``records_lost`` when committed records' successors are gone from the log;
-            ``log_shrank`` when the log ends before the committed offset.
+        FatalError: ``records_lost`` when records from there on are gone from the log;
+            ``log_shrank`` when the log ends before it.
     """
-    if committed is None:
+    position = committed if committed is not None else first
+    if position is None:
         return beginning
     name = f"{partition.topic}/{partition.partition}"
-    if committed < beginning:
+    if position < beginning:
         raise FatalError(
-            f"{name}: offsets {committed} to {beginning - 1} were deleted before they were parsed",
+            f"{name}: offsets {position} to {beginning - 1} were deleted before they were parsed",
             code="records_lost",
             hint="publish them again, then set the group's offset to the log's beginning; give "
             "the input topic a longer retention",
         )
-    if committed > end:
+    if position > end:
         raise FatalError(
-            f"{name}: the committed offset {committed} lies beyond the log's end {end}",
+            f"{name}: the committed offset {position} lies beyond the log's end {end}",
             code="log_shrank",
             hint="was the topic made anew? reset the group's offsets when that is intended",
         )
-    return committed
+    return position
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -86,13 +99,13 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     Args:
         topic: the input topic.
-        group: the consumer group.
+        plan: the group, and how its lanes open.
         consumer: not yet started; ``auto_offset_reset`` must be ``none``.
         admin: started; reads committed offsets with their metadata.
         make_lane: makes the lane of a partition, for its host.
         start: hands a record to the dispatcher.
         in_flight: what all lanes have in work.
-        residency: the control state that lanes open under.
+        residency: the models that lanes open with.
         limits: bounds.
         telemetry: told what happens.
     """
@@ -101,7 +114,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self,
         *,
         topic: str,
-        group: str,
+        plan: Plan,
         consumer: AIOKafkaConsumer,
         admin: AIOKafkaAdminClient,
         make_lane: Callable[[TopicPartition, LaneHost], Lane],
@@ -112,7 +125,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         telemetry: Telemetry,
     ) -> None:
         self._topic = topic
-        self._group = group
+        self._plan = plan
         self._consumer = consumer
         self._admin = admin
         self._make_lane = make_lane
@@ -123,6 +136,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._telemetry = telemetry
         self._lanes: dict[TopicPartition, Lane] = {}
         self._openings: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._shut: dict[TopicPartition, str] = {}  # why these stay gated for good
         self._paused_by_us: set[TopicPartition] = set()
         self._sought: set[TopicPartition] = set()  # since the poll under way began
         self._turn = 0
@@ -133,9 +147,17 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._failure: BaseException | None = None
 
     @property
-    def joined(self) -> bool:
-        """True once the group has answered and every assigned lane is open."""
-        return self._assigned and not self._openings
+    def waits_for(self) -> str:
+        """What is missing until every assigned lane is open, for people; empty when none is."""
+        if not self._assigned:
+            return "the consumer group"
+        if self._shut:
+            numbers = ", ".join(str(one.partition) for one in sorted(self._shut))
+            return f"partitions {numbers}: {', '.join(sorted(set(self._shut.values())))}"
+        if not self._openings:
+            return ""
+        refusal = self._residency.refusal
+        return "lanes to open" if refusal is None else f"a model: {refusal.code}"
 
     # --- the life of the membership -------------------------------------------------------------
 
@@ -291,13 +313,34 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             committed, metadata = await self._read_committed(partition)
             beginning = (await self._consumer.beginning_offsets([partition]))[partition]
             end = (await self._consumer.end_offsets([partition]))[partition]
-            position = first_position(partition, committed, beginning, end)
-            serving = await self._serving_at(partition, metadata.serving_epoch)
+            try:
+                position = first_position(
+                    partition,
+                    committed,
+                    beginning,
+                    end,
+                    self._plan.first_offsets.get(partition.partition),
+                )
+            except FatalError as error:
+                if not self._plan.stands_at_losses:
+                    raise
+                first = self._plan.first_offsets.get(partition.partition, beginning)
+                position = first if committed is None else committed
+                await self._stay_shut(partition, lane, position, metadata, error)
+                return
+            self._consumer.seek(partition, position)  # still gated: the client needs a position
+            serving = await self._serving_at(partition, lane, position, metadata)
             if self._lanes.get(partition) is not lane or lane.state != "opening":
                 return
             # No await from here on: nobody may admit a record between seek and start.
             self._consumer.seek(partition, position)
-            lane.start(position=position, log_end=end, metadata=metadata, serving=serving)
+            lane.start(
+                position=position,
+                log_end=end,
+                metadata=metadata,
+                serving=serving,
+                refusal=self._residency.refusal,
+            )
             self._consumer.resume(partition)
         except SinkLostError as error:
             _log.warning("lane did not open", partition=partition.partition, reason=str(error))
@@ -317,18 +360,40 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                 del self._openings[partition]
             self._count_lanes()
 
-    async def _serving_at(self, partition: TopicPartition, epoch: int) -> ResidentSet:
-        current = self._residency.current
-        if current is None or not may_open(current.epoch, epoch):
-            _log.warning(
-                "gate closed: the partition has reached a serving epoch that is not known here",
-                partition=partition.partition,
-                epoch=epoch,
-            )
-        return await self._residency.wait_for_epoch(epoch)
+    async def _stay_shut(
+        self,
+        partition: TopicPartition,
+        lane: Lane,
+        position: int,
+        metadata: OffsetMetadata,
+        error: FatalError,
+    ) -> None:
+        """Keep the partition, work on nothing of it, and say why where the controller reads."""
+        _log.error("lane stays shut", partition=partition.partition, code=error.code)
+        self._shut[partition] = error.code
+        self._telemetry.refused(error.code)
+        await self._consumer.seek_to_end(partition)  # a position that exists; it stays paused
+        await lane.stay_shut(position, metadata, Refusal(self._plan.epoch, error.code))
+
+    async def _serving_at(
+        self, partition: TopicPartition, lane: Lane, position: int, metadata: OffsetMetadata
+    ) -> ResidentSet:
+        epoch = opening_epoch(self._plan, metadata.serving_epoch)
+        if self._residency.opening(epoch) is None:
+            _log.info("gate closed", partition=partition.partition, needs_epoch=epoch)
+        while (serving := self._residency.opening(epoch)) is None:
+            refusal = self._residency.refusal
+            said = (metadata.refused_epoch, metadata.refusal)
+            if refusal is not None and said != (refusal.epoch, refusal.code):
+                metadata = await lane.stay_shut(position, metadata, refusal)
+            else:
+                await self._residency.changed()
+        return serving
 
     async def _read_committed(self, partition: TopicPartition) -> tuple[int | None, OffsetMetadata]:
-        offsets = await self._admin.list_consumer_group_offsets(self._group, partitions=[partition])
+        offsets = await self._admin.list_consumer_group_offsets(
+            self._plan.group, partitions=[partition]
+        )
         found = offsets.get(partition)
         if found is None or found.offset < 0:
             return None, OffsetMetadata()
@@ -361,6 +426,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     async def _close_all(self, budget_s: float) -> None:
         lanes, self._lanes = self._lanes, {}
         openings, self._openings = self._openings, {}
+        self._shut = {}
         if openings:
             # An opening lane holds nothing; it sees that it is no longer wanted.
             for task in openings.values():
@@ -379,12 +445,19 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     # --- serving ------------------------------------------------------------------------------
 
     def adopt(self, serving: ResidentSet) -> None:
-        """A newer serving set is resident: every open lane moves to it."""
+        """A newer plan of this group is resident: every open lane moves to it."""
+        if serving.plan.group != self._plan.group:
+            return
         for partition, lane in self._lanes.items():
             reread_from = lane.adopt(serving)
             if reread_from is not None:
                 self._sought.add(partition)
                 self._consumer.seek(partition, reread_from)
+
+    def refuse(self, refusal: Refusal | None) -> None:
+        """This worker cannot go on to a plan, or can again: every open lane says so."""
+        for lane in self._lanes.values():
+            lane.refuse(refusal)
 
     def _count_lanes(self) -> None:
         open_ = sum(lane.state == "open" for lane in self._lanes.values())

@@ -7,6 +7,8 @@ pool, the network in the executor. Nothing here knows about Kafka.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
@@ -18,10 +20,11 @@ from typing import TypeVar
 from consumer.parser.seams import AddressModel, Interpretation, PreparedAddress, Scores, Window
 from consumer.stream.batcher import Batch, Batcher
 from consumer.stream.cache import InterpretationCache
-from consumer.stream.compose import ParsedComposer, failed_address, parsed_address
-from consumer.stream.executor import DeviceExecutor, RowFault
+from consumer.stream.compose import Composer, failed_address, parsed_address
+from consumer.stream.executor import DeviceExecutor, RowFault, SideRows
 from consumer.stream.in_flight import InFlight
-from consumer.stream.records import DeadLetter, Outgoing, Record
+from consumer.stream.records import DeadLetter, DeviceBatch, Outgoing, Record
+from consumer.stream.sides import run_order
 from consumer.stream.telemetry import Telemetry
 from contracts.decode import BatchInput, decode_batch
 from contracts.errors import PermanentError
@@ -36,18 +39,32 @@ _CHUNK_BYTES = 256 * 1024
 _DEVICE_QUEUE = 2
 
 
+Answers = tuple[Interpretation, ...]
+"""What each side made of one text."""
+
+
+@dataclass(slots=True, eq=False)
+class _Half:
+    """One side of a task: what one model needs and what came of it. It knows of no other."""
+
+    model: AddressModel
+    prepared: PreparedAddress | None = None
+    windows: tuple[Window, ...] = ()
+    scores: list[Scores | None] = field(default_factory=list)
+    fault: str | None = None
+    answer: Interpretation | None = None
+
+
 @dataclass(slots=True, eq=False)
 class _Task:
-    """One distinct text on its way through the model, for everyone who waits for it."""
+    """One distinct text on its way through its models, for everyone who waits for it."""
 
     key: Hashable
-    model: AddressModel
     text: str
+    halves: tuple[_Half, ...]
     waiting: list[tuple[Record, int]]
-    prepared: PreparedAddress | None = None
-    scores: list[Scores | None] = field(default_factory=list)
     missing: int = 0
-    fault: str | None = None
+    device_batch: DeviceBatch | None = None
 
     @property
     def wanted(self) -> bool:
@@ -56,9 +73,10 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """The windows of one number of all sides: tokenizers differ, so a side may have none."""
+
     task: _Task
     index: int
-    window: Window
 
 
 class Pipeline:
@@ -80,8 +98,8 @@ class Pipeline:
         *,
         batcher: Batcher[_Row],
         executor: DeviceExecutor,
-        cache: InterpretationCache,
-        composer: ParsedComposer,
+        cache: InterpretationCache[Answers],
+        composer: Composer,
         limits: Limits,
         cpu_pool: CpuPool,
         in_flight: InFlight,
@@ -103,6 +121,8 @@ class Pipeline:
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._batch_prefix = secrets.token_hex(8)  # batch ids are unique across processes
+        self._batch_numbers = itertools.count(1)
 
     @property
     def idle(self) -> asyncio.Event:
@@ -163,46 +183,40 @@ class Pipeline:
         return chunk
 
     def _enter(self, record: Record, batch: BatchInput, fresh: dict[Hashable, list[_Task]]) -> None:
-        model = record.route.key
+        key = record.route.key
+        sides = len(record.models)
         record.batch = batch
-        record.results = [None] * len(batch.addresses)
+        record.results = [[None] * len(batch.addresses) for _ in range(sides)]
         record.pending = len(batch.addresses)
         self._in_flight.count(record.ticket, record.pending)
         for index, address in enumerate(batch.addresses):
             text = address.text
             if address.fault is not None or text is None:
                 code = address.fault or "bad_text"
-                self._settle(record, index, failed_address(address.id, text, code))
+                failed = failed_address(address.id, text, code)
+                self._settle(record, index, [failed] * sides)
                 continue
-            known = self._cache.get(model, text)
+            known = self._cache.get(key, text)
             self._telemetry.cache(hit=known is not None)
             if known is not None:
-                self._settle(record, index, _result(address.id, text, known))
+                self._settle(record, index, [_result(address.id, text, one) for one in known])
                 continue
-            task = self._tasks.get((model, text))
+            task = self._tasks.get((key, text))
             if task is None:
-                task = self._tasks[model, text] = _Task(model, record.model, text, [])
-                fresh.setdefault(model, []).append(task)
+                halves = tuple(_Half(model) for model in record.models)
+                task = self._tasks[key, text] = _Task(key, text, halves, [])
+                fresh.setdefault(key, []).append(task)
             task.waiting.append((record, index))
 
     async def _prepare(self, tasks: list[_Task]) -> None:
-        prepare = tasks[0].model.prepare
-        texts = [task.text for task in tasks]
+        await self._in_pool(_prepare_all, tasks)
         complete: list[_Task] = []
-        for task, prepared in zip(
-            tasks, await self._in_pool(_prepare_all, prepare, texts), strict=True
-        ):
-            if prepared is None:
-                task.fault = "model_error"
-                complete.append(task)
-                continue
-            task.prepared = prepared
-            task.missing = len(prepared.windows)
-            task.scores = [None] * task.missing
+        for task in tasks:
+            task.missing = max(len(half.windows) for half in task.halves)
             if not task.missing:  # nothing in it that the device could score
                 complete.append(task)
-            for index, window in enumerate(prepared.windows):
-                self._batcher.add(task.key, _Row(task, index, window), window.length)
+            for index in range(task.missing):
+                self._batcher.add(task.key, _Row(task, index), _tokens(task, index))
         self._device_wake.set()
         await self._complete(complete)
 
@@ -234,54 +248,71 @@ class Pipeline:
             self._forget(task)
         complete: list[_Task] = []
         if rows:
-            self._telemetry.batch(batch)
-            run = await self._executor.run(
-                rows[0].task.model.encoder, [row.window.token_ids for row in rows]
-            )
-            for row, outcome in zip(rows, run.rows, strict=True):
-                task = row.task
-                for record, _ in task.waiting:
-                    if record.device_at is None:
-                        record.device_at = run.started_at
-                if isinstance(outcome, RowFault):
-                    task.fault = outcome.code
-                else:
-                    task.scores[row.index] = outcome
-                task.missing -= 1
-                if task.missing == 0:
-                    complete.append(task)
+            await self._run_rows(rows, batch)
+            for row in rows:
+                row.task.missing -= 1
+                if row.task.missing == 0:
+                    complete.append(row.task)
         self._on_device -= 1
         self._device_wake.set()
         for task in dropped:
-            task.fault = "abandoned"
+            for half in task.halves:
+                half.fault = "abandoned"
             task.missing -= 1
             if task.missing == 0:
                 complete.append(task)
         await self._complete(complete)
+
+    async def _run_rows(self, rows: list[_Row], batch: Batch[_Row]) -> None:
+        models = [half.model for half in rows[0].task.halves]
+        name = f"{self._batch_prefix}-{next(self._batch_numbers)}"
+        order = run_order(name, len(models))
+        members = [_members(rows, side) for side in range(len(models))]
+        run = await self._executor.run(
+            [
+                SideRows(model.encoder, [half.windows[index].token_ids for half, index in side])
+                for model, side in zip(models, members, strict=True)
+            ],
+            order,
+        )
+        for side, ran in zip(members, run.sides, strict=True):
+            for (half, index), outcome in zip(side, ran.rows, strict=True):
+                if isinstance(outcome, RowFault):
+                    half.fault = outcome.code
+                else:
+                    half.scores[index] = outcome
+        device_batch = DeviceBatch(
+            id=name,
+            rows=len(rows),
+            tokens=len(rows) * max(_tokens(row.task, row.index) for row in rows),
+            order=order,
+            seconds=tuple(ran.seconds for ran in run.sides),
+        )
+        self._telemetry.batch(batch, [model.spec for model in models], device_batch.seconds)
+        for row in rows:
+            row.task.device_batch = device_batch
+            for record, _ in row.task.waiting:
+                if record.device_at is None:
+                    record.device_at = run.started_at
 
     # --- out: scores to records -------------------------------------------------------------
 
     async def _complete(self, tasks: list[_Task]) -> None:
         if not tasks:
             return
-        good = [task for task in tasks if task.fault is None]
-        found = await self._in_pool(_interpret_all, good[0].model, good) if good else []
-        interpretations = dict(zip(map(id, good), found, strict=True))
+        await self._in_pool(_interpret_all, tasks)
         finished: list[Record] = []
         for task in tasks:
             self._forget(task)
-            interpretation = interpretations.get(id(task))
-            if interpretation is not None:
-                self._cache.put(task.key, task.text, interpretation)
+            answers = tuple(half.answer for half in task.halves if half.answer is not None)
+            if len(answers) == len(task.halves):
+                self._cache.put(task.key, task.text, answers)
             for record, index in task.waiting:
                 assert record.batch is not None  # noqa: S101  (set before it waited)
-                address = record.batch.addresses[index]
-                result = (
-                    _result(address.id, task.text, interpretation)
-                    if interpretation is not None
-                    else failed_address(address.id, task.text, task.fault or "model_error")
-                )
-                self._settle(record, index, result)
+                record.device_batch = task.device_batch or record.device_batch
+                identifier = record.batch.addresses[index].id
+                results = [_half_result(identifier, task.text, half) for half in task.halves]
+                self._settle(record, index, results)
                 if record.pending == 0:
                     finished.append(record)
         await self._finish(finished)
@@ -291,8 +322,9 @@ class Pipeline:
             del self._tasks[task.key, task.text]
 
     @staticmethod
-    def _settle(record: Record, index: int, result: AddressResult) -> None:
-        record.results[index] = result
+    def _settle(record: Record, index: int, results: Sequence[AddressResult]) -> None:
+        for side, result in zip(record.results, results, strict=True):
+            side[index] = result
         record.pending -= 1
 
     async def _finish(self, records: Sequence[Record]) -> None:
@@ -322,6 +354,23 @@ class Pipeline:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 
 
+def _members(rows: Sequence[_Row], side: int) -> list[tuple[_Half, int]]:
+    """The rows that exist on this side."""
+    halves = [(row.task.halves[side], row.index) for row in rows]
+    return [(half, index) for half, index in halves if index < len(half.windows)]
+
+
+def _tokens(task: _Task, index: int) -> int:
+    """What this row of a task costs: its longest side."""
+    return max(half.windows[index].length for half in task.halves if index < len(half.windows))
+
+
+def _half_result(identifier: str, text: str, half: _Half) -> AddressResult:
+    if half.answer is None:
+        return failed_address(identifier, text, half.fault or "model_error")
+    return _result(identifier, text, half.answer)
+
+
 def _result(identifier: str, text: str, found: Interpretation) -> AddressResult:
     try:
         return parsed_address(identifier, text, found)
@@ -340,23 +389,47 @@ def _decode(value: bytes | None, limits: Limits) -> BatchInput | DeadLetter:
         return DeadLetter(error.code, "VALUE_CONVERTER", type(error).__name__)
 
 
-def _prepare_all(
-    prepare: Callable[[Sequence[str]], list[PreparedAddress]], texts: Sequence[str]
-) -> list[PreparedAddress | None]:
-    try:
-        return list(prepare(texts))
-    except Exception:  # noqa: BLE001  (one text that breaks the tokenizer must not take the rest along)
-        if len(texts) == 1:
-            return [None]
-    return [one for text in texts for one in _prepare_all(prepare, [text])]
+def _prepare_all(tasks: Sequence[_Task]) -> None:
+    texts = [task.text for task in tasks]
+    for halves in zip(*(task.halves for task in tasks), strict=True):
+        for half, prepared in zip(halves, _prepared(halves[0].model, texts), strict=True):
+            if prepared is None:
+                half.fault = "model_error"
+            else:
+                half.prepared, half.windows = prepared, prepared.windows
+                half.scores = [None] * len(prepared.windows)
 
 
-def _interpret_all(model: AddressModel, tasks: Sequence[_Task]) -> list[Interpretation | None]:
-    prepared = [task.prepared for task in tasks if task.prepared is not None]
-    scores = [[s for s in task.scores if s is not None] for task in tasks]
+def _prepared(model: AddressModel, texts: Sequence[str]) -> list[PreparedAddress | None]:
     try:
-        return list(model.interpret(prepared, scores))
-    except Exception:  # noqa: BLE001  (the same, for the decoder)
-        if len(tasks) == 1:
-            return [None]
-    return [one for task in tasks for one in _interpret_all(model, [task])]
+        prepared = model.prepare(texts)
+        if len(prepared) == len(texts):
+            return list(prepared)
+    except Exception:  # noqa: BLE001, S110  (one text that breaks the tokenizer must not take the rest along)
+        pass
+    if len(texts) == 1:
+        return [None]
+    return [one for text in texts for one in _prepared(model, [text])]
+
+
+def _interpret_all(tasks: Sequence[_Task]) -> None:
+    for halves in zip(*(task.halves for task in tasks), strict=True):
+        good = [half for half in halves if half.fault is None]
+        for half, answer in zip(good, _interpreted(good), strict=True):
+            half.answer = answer
+
+
+def _interpreted(halves: Sequence[_Half]) -> list[Interpretation | None]:
+    if not halves:
+        return []
+    prepared = [half.prepared for half in halves if half.prepared is not None]
+    scores = [[s for s in half.scores if s is not None] for half in halves]
+    try:
+        found = halves[0].model.interpret(prepared, scores)
+        if len(found) == len(halves):
+            return list(found)
+    except Exception:  # noqa: BLE001, S110  (the same, for the decoder)
+        pass
+    if len(halves) == 1:
+        return [None]
+    return [one for half in halves for one in _interpreted([half])]

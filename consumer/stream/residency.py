@@ -1,20 +1,25 @@
-"""The models in memory, and the newest control state that they can serve.
+"""The models in memory, and the newest plan that they allow.
 
-A state becomes *resident* only when every model of its serving set is loaded, verified and
-warm; until then lanes go on under the one before. A newer state never waits for the loading
-of an older one: a way back must be open at once.
+A plan becomes *resident* only when every model of it is loaded, verified and warm; until then
+lanes go on under the one before. A newer plan never waits for the loading of an older one: a
+way back must be open at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
+import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from consumer.parser.seams import AddressModel
+from consumer.parser.seams import AddressModel, DeviceOutOfMemoryError
+from consumer.stream.plan import Plan, Refusal
 from contracts.control import RolloutState
+from contracts.errors import MgeoError
 from contracts.logs import get_logger
 from contracts.spec import ModelSpec
 
@@ -23,57 +28,84 @@ _T = TypeVar("_T")
 
 _RETRY_FIRST_S = 5.0
 _RETRY_MOST_S = 60.0
+_BACKGROUND_NICENESS = 10
+_LOAD_TIMEOUT_S = 600.0
 
 ModelLoader = Callable[[ModelSpec], AddressModel]
-"""Loads, verifies and warms one model. Blocking; raises FatalError when it must not serve."""
+"""Loads, verifies and warms one model. Blocking; raises when it must not serve."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResidentSet:
-    """A control state and the loaded models of its serving set.
+    """A plan and the loaded models of it.
 
     Whoever serves under it holds the models by it, so that eviction frees memory only when
     nothing in flight needs them any more.
 
     Attributes:
-        state: the control state.
+        plan: what to do.
         models: by ``ModelSpec.key``.
     """
 
-    state: RolloutState
+    plan: Plan
     models: Mapping[Hashable, AddressModel]
 
     @property
+    def state(self) -> RolloutState:
+        """The control state."""
+        return self.plan.state
+
+    @property
     def epoch(self) -> int:
-        """The serving epoch."""
-        return self.state.serving.serving_epoch
+        """What lanes commit once they work under it."""
+        return self.plan.epoch
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """A spec that was refused: why, how often, and when it may be tried again."""
+
+    code: str
+    pause_s: float
+    not_before: float
 
 
 class Residency:
-    """Loads what the control state names.
+    """Loads what the plan names.
 
     Args:
         load: called in a thread.
         on_resident: called in the event loop with each set that became resident.
+        on_refusal: called in the event loop when a plan cannot become resident for now, and
+            with None when that is over.
         retry_s: first pause before a refused model is tried again.
+        timeout_s: a model that takes longer to load than this is told of as refused; it is
+            taken all the same when it comes.
     """
 
     def __init__(
         self,
         load: ModelLoader,
         on_resident: Callable[[ResidentSet], None],
+        on_refusal: Callable[[Refusal | None], None] = lambda _: None,
         *,
         retry_s: float = _RETRY_FIRST_S,
+        timeout_s: float = _LOAD_TIMEOUT_S,
     ) -> None:
         self._load = load
         self._on_resident = on_resident
+        self._on_refusal = on_refusal
         self._retry_s = retry_s
+        self._timeout_s = timeout_s
         self._models: dict[Hashable, AddressModel] = {}
         self._loading: dict[Hashable, asyncio.Task[AddressModel]] = {}
-        self._wanted: RolloutState | None = None
+        self._troubles: dict[Hashable, _Trouble] = {}
+        self._wanted: Plan | None = None
         self._news = asyncio.Event()
         self._current: ResidentSet | None = None
-        self._changed = asyncio.Condition()
+        self._fallback: ResidentSet | None = None
+        self._refusal: Refusal | None = None
+        self._changed = asyncio.Event()  # replaced each time it is set: wakes all who wait
 
     @property
     def current(self) -> ResidentSet | None:
@@ -81,82 +113,138 @@ class Residency:
         return self._current
 
     @property
+    def refusal(self) -> Refusal | None:
+        """Why the newest plan is not resident, when that is because of a model."""
+        return self._refusal
+
+    @property
     def resident(self) -> frozenset[Hashable]:
         """The keys of the models in memory."""
         return frozenset(self._models)
 
-    def want(self, state: RolloutState) -> None:
-        """Make this state resident; it takes the place of any that is still loading."""
-        self._wanted = state
-        self._news.set()
+    def want(self, plan: Plan | None) -> None:
+        """Make this plan resident; it takes the place of any that is still loading.
 
-    async def wait_for_epoch(self, epoch: int) -> ResidentSet:
-        """The resident set, as soon as it has reached this serving epoch."""
-        async with self._changed:
-            await self._changed.wait_for(
-                lambda: self._current is not None and self._current.epoch >= epoch
-            )
-        assert self._current is not None  # noqa: S101  (what was waited for)
-        return self._current
+        None, or a plan of another group, lets go of what the one before had.
+        """
+        self._wanted = plan
+        current = self._current
+        if current is not None and (plan is None or plan.group != current.plan.group):
+            self._current = self._fallback = None
+        if self._refusal is not None and (plan is None or plan.epoch != self._refusal.epoch):
+            self._fallback = None
+            self._refuse(None)
+        self._evict()
+        self._news.set()
+        self._wake()
+
+    def opening(self, epoch: int) -> ResidentSet | None:
+        """What a partition that has reached this epoch can be opened under, if anything yet."""
+        for known in (self._current, self._fallback):
+            if known is not None and known.epoch >= epoch:
+                return known
+        return None
+
+    async def changed(self) -> None:
+        """Wait until ``opening`` or ``refusal`` may answer otherwise than now."""
+        await self._changed.wait()
 
     async def run(self) -> None:
         """Load what is wanted, until cancelled.
 
         Raises:
-            MgeoError: a model of the first state cannot be served. With an earlier state to
-                go on with, the failure is logged and tried again.
+            MgeoError: a model of the first plan cannot be served, and nothing can be served
+                without it. In every other case the failure is told, logged and tried again.
         """
         while True:
             await self._news.wait()
             self._news.clear()
-            state = self._wanted
-            if state is not None and await self._load_all(state):
-                await self._make_current(state)
+            plan = self._wanted
+            if plan is not None and await self._load_all(plan):
+                self._make_current(plan)
 
-    async def _load_all(self, state: RolloutState) -> bool:
-        """True when all is in memory; False when a newer state is wanted."""
-        pause = self._retry_s
-        while missing := [s for s in state.serving.specs if s.key not in self._models]:
+    async def _load_all(self, plan: Plan) -> bool:
+        """True when all is in memory; False when a newer plan is wanted."""
+        while missing := [spec for spec in plan.specs if spec.key not in self._models]:
             spec = missing[0]
+            trouble = self._troubles.get(spec.key)
+            if trouble is not None:
+                self._tell(plan, trouble.code)
+                if await self._superseded_before(None, trouble.not_before - time.monotonic()):
+                    return False
             loading = self._loading.get(spec.key)
             if loading is None:
                 loading = self._loading[spec.key] = asyncio.create_task(self._bring_in(spec))
                 loading.add_done_callback(_look_at)  # nobody may be waiting for it by then
-            if await self._superseded_before(loading, None):
+            if await self._superseded_before(loading, self._timeout_s):
                 return False
+            if not loading.done():
+                self._tell(plan, "model_load_timeout")
+                continue
             error = loading.exception()
             if error is None:
+                self._troubles.pop(spec.key, None)
                 continue
-            if self._current is None or not isinstance(error, Exception):
+            if not isinstance(error, Exception) or self._cannot_go_on(plan):
                 raise error
-            # The candidate's trouble must not become the stable model's.
-            _log.error(
-                "model refused; serving goes on as before",
-                version=spec.version,
-                code=getattr(error, "code", type(error).__name__),
-                serving=self._current.state.serving.stable.name,
-            )
-            if await self._superseded_before(None, pause):
-                return False
-            pause = min(2 * pause, _RETRY_MOST_S)
+            self._note_trouble(spec, error)
         return True
 
+    def _cannot_go_on(self, plan: Plan) -> bool:
+        if self._current is not None or plan.joins_gated:
+            return False
+        return plan.fallback is None or self._held(plan.fallback) is None
+
+    def _note_trouble(self, spec: ModelSpec, error: Exception) -> None:
+        # The candidate's trouble must not become the stable model's.
+        code = refusal_code(error)
+        before = self._troubles.get(spec.key)
+        pause = self._retry_s if before is None else min(2 * before.pause_s, _RETRY_MOST_S)
+        self._troubles[spec.key] = _Trouble(code, pause, time.monotonic() + pause)
+        _log.error(
+            "model refused; everything else goes on as before",
+            version=spec.version,
+            code=code,
+            again_in_s=pause,
+        )
+
+    def _tell(self, plan: Plan, code: str) -> None:
+        if plan.fallback is not None:
+            self._fallback = self._held(plan.fallback)
+        refusal = Refusal(plan.epoch, code)
+        if refusal != self._refusal:
+            self._refuse(refusal)
+        self._wake()
+
+    def _refuse(self, refusal: Refusal | None) -> None:
+        self._refusal = refusal
+        self._on_refusal(refusal)
+
+    def _held(self, plan: Plan) -> ResidentSet | None:
+        if any(spec.key not in self._models for spec in plan.specs):
+            return None
+        return ResidentSet(plan, {spec.key: self._models[spec.key] for spec in plan.specs})
+
     async def _superseded_before(
-        self, loading: asyncio.Task[AddressModel] | None, seconds: float | None
+        self, loading: asyncio.Task[AddressModel] | None, seconds: float
     ) -> bool:
         news = asyncio.ensure_future(self._news.wait())
         waiting: set[asyncio.Future[object]] = {news}  # type: ignore[arg-type]  # read only
         if loading is not None:
             waiting.add(loading)  # type: ignore[arg-type]  # read only
         try:
-            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                waiting, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED
+            )
             return self._news.is_set()
         finally:
             news.cancel()
 
     async def _bring_in(self, spec: ModelSpec) -> AddressModel:
+        # A first model is waited for; any other must not slow down what serves.
+        background = bool(self._models)
         try:
-            model = await _in_daemon_thread(self._load, spec)
+            model = await _in_daemon_thread(self._load, spec, background=background)
         finally:
             del self._loading[spec.key]
         if spec.key in _keys(self._wanted):
@@ -164,26 +252,46 @@ class Residency:
             _log.info("model resident", version=spec.version, precision=spec.precision)
         return model
 
-    async def _make_current(self, state: RolloutState) -> None:
-        before = self._current
-        models: dict[Hashable, AddressModel] = {
-            spec.key: self._models[spec.key] for spec in state.serving.specs
+    def _make_current(self, plan: Plan) -> None:
+        held = self._held(plan)
+        if held is None:  # evicted while the last of them was loading
+            self._news.set()
+            return
+        self._current = held
+        self._fallback = None
+        if self._refusal is not None:
+            self._refuse(None)
+        self._evict()
+        self._on_resident(held)
+        self._wake()
+
+    def _evict(self) -> None:
+        # What serves stays, and so does the way back.
+        current = self._current
+        keep = _keys(self._wanted) | {
+            spec.key for spec in (current.plan.specs if current is not None else ())
         }
-        self._current = ResidentSet(state, models)
-        # The set before this one stays: it is the way back.
-        keep = _keys(state) | (_keys(before.state) if before else frozenset())
         for key in [key for key in self._models if key not in keep]:
             del self._models[key]
-        self._on_resident(self._current)
-        async with self._changed:
-            self._changed.notify_all()
+        for key in [key for key in self._troubles if key not in keep]:
+            del self._troubles[key]
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
-def _keys(state: RolloutState | None) -> frozenset[Hashable]:
-    if state is None:
+def refusal_code(error: Exception) -> str:
+    """The stable code of what kept a model from being held."""
+    if isinstance(error, MemoryError | DeviceOutOfMemoryError):
+        return "model_too_large"
+    return error.code if isinstance(error, MgeoError) else "model_load_failed"
+
+
+def _keys(plan: Plan | None) -> frozenset[Hashable]:
+    if plan is None:
         return frozenset()
-    previous = () if state.previous is None else (state.previous,)
-    return frozenset(spec.key for spec in (*state.serving.specs, *previous))
+    return frozenset(spec.key for spec in (*plan.specs, *plan.keeps))
 
 
 def _look_at(task: asyncio.Task[AddressModel]) -> None:
@@ -191,7 +299,9 @@ def _look_at(task: asyncio.Task[AddressModel]) -> None:
         task.exception()
 
 
-async def _in_daemon_thread(function: Callable[[ModelSpec], _T], spec: ModelSpec) -> _T:
+async def _in_daemon_thread(
+    function: Callable[[ModelSpec], _T], spec: ModelSpec, *, background: bool
+) -> _T:
     """Unlike the loop's own threads, this one does not keep a process from ending."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[_T] = loop.create_future()
@@ -207,6 +317,8 @@ async def _in_daemon_thread(function: Callable[[ModelSpec], _T], spec: ModelSpec
     def work() -> None:
         result: _T | None = None
         failure: BaseException | None = None
+        if background:
+            _step_back()
         try:
             result = function(spec)
         except Exception as error:  # noqa: BLE001  (handed to the event loop, whatever it is)
@@ -216,3 +328,12 @@ async def _in_daemon_thread(function: Callable[[ModelSpec], _T], spec: ModelSpec
 
     threading.Thread(target=work, name="mgeo-load", daemon=True).start()
     return await future
+
+
+def _step_back() -> None:
+    """Let the threads that serve go first. Linux keeps a priority for each thread.
+
+    The network's own threads are started by this one and inherit it.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BACKGROUND_NICENESS)

@@ -1,22 +1,26 @@
-"""What differs between roles, as a value: group, topics, routing, composing.
+"""What differs between roles, as a value: topics, plan, routing, composing.
 
-The engine has no ``if role``; it is given one of these.
+The engine has no ``if role``; it is given one of these. ``shadow.py`` makes the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord
 
-from consumer.stream.compose import ParsedComposer
+from consumer.stream.compose import Composer, ParsedComposer
 from consumer.stream.lane import Router
-from consumer.stream.records import Route
+from consumer.stream.plan import Plan
+from consumer.stream.sides import Route, Side
 from contracts.control import RolloutState
 from contracts.headers import track_of
-from contracts.limits import Limits
+from contracts.limits import DEAD_LETTER_HEADROOM_BYTES, Limits
 from contracts.routing import takes_candidate
-from contracts.topics import TopicNames
+from contracts.topics import RECORD_OVERHEAD_BYTES, TopicNames
+
+CRASHED_WORKER = "crashed_worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +29,69 @@ class Role:
 
     Attributes:
         name: part of the transactional ids.
-        group: the consumer group.
         input_topic: what it reads.
-        output_topics: where it writes; each needs at least as many partitions as the input.
-        route: chooses the model of a record.
+        largest: the largest record that it writes, in bytes, by topic; each topic needs at
+            least as many partitions as the input.
+        plan: what it does under a control state; None when there is nothing to do.
+        waits_for: what it waits for while there is no plan, for people.
+        route: chooses the models of a record; None passes the record over.
         composer: makes the record that is published.
+        crash_code: what is said of a record that keeps killing the process.
+        answers_repeats: True where what is known of a text may answer for it. False where
+            every record must really run: its timing and its place in the log are the point.
     """
 
     name: str
-    group: str
     input_topic: str
-    output_topics: tuple[str, ...]
+    largest: Mapping[str, int]
+    plan: Callable[[RolloutState], Plan | None]
+    waits_for: str
     route: Router
-    composer: ParsedComposer
+    composer: Composer
+    crash_code: str
+    answers_repeats: bool
 
 
 def stable_role(names: TopicNames, limits: Limits) -> Role:
     """Serves production: the serving set's stable model, and its candidate by share."""
+
+    def plan(state: RolloutState) -> Plan:
+        return serving_plan(state, names.stable_group)
+
     return Role(
         name="stable",
-        group=names.stable_group,
         input_topic=names.events,
-        output_topics=(names.parsed, names.dead_letters),
+        largest={
+            names.parsed: limits.max_result_bytes + RECORD_OVERHEAD_BYTES,
+            names.dead_letters: limits.max_record_bytes
+            + RECORD_OVERHEAD_BYTES
+            + DEAD_LETTER_HEADROOM_BYTES,
+        },
+        plan=plan,
+        waits_for="a control record naming the model to serve",
         route=route_by_serving_set,
         composer=ParsedComposer(names, limits),
+        crash_code=CRASHED_WORKER,
+        answers_repeats=True,
+    )
+
+
+def serving_plan(state: RolloutState, group: str) -> Plan:
+    """Serve under this state's serving set; without its candidate if that cannot be held."""
+    serving = state.serving
+    models = {"stable": serving.stable}
+    fallback = None
+    if serving.candidate is not None:
+        models["candidate"] = serving.candidate
+        alone = serving.model_copy(update={"candidate": None, "share": 0.0})
+        fallback = serving_plan(state.model_copy(update={"serving": alone}), group)
+    return Plan(
+        state=state,
+        group=group,
+        epoch=serving.serving_epoch,
+        models=models,
+        keeps=() if state.previous is None else (state.previous,),
+        fallback=fallback,
     )
 
 
@@ -62,5 +105,5 @@ def route_by_serving_set(state: RolloutState, message: ConsumerRecord) -> Route:
             serving.rollout_id, message.partition, message.offset, serving.share
         )
         if chosen:
-            return Route(candidate, "canary", serving.serving_epoch)
-    return Route(serving.stable, "stable", serving.serving_epoch)
+            return Route((Side(candidate, "canary"),), serving.serving_epoch)
+    return Route((Side(serving.stable, "stable"),), serving.serving_epoch)

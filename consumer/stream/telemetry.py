@@ -5,7 +5,7 @@ The engine calls methods with its own words; nothing else imports prometheus.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from prometheus_client import REGISTRY, CollectorRegistry, PlatformCollector, ProcessCollector
@@ -14,6 +14,7 @@ from consumer.stream.batcher import Batch
 from consumer.stream.in_flight import InFlight
 from consumer.stream.records import Record
 from contracts.metrics import WORKER_METRICS, Metrics
+from contracts.spec import ModelSpec
 
 _Item = TypeVar("_Item")
 
@@ -38,6 +39,8 @@ class Telemetry:
         self._fill = metrics.histogram("mgeo_batch_fill_ratio")
         self._waste = metrics.histogram("mgeo_padding_waste_ratio")
         self._batches = metrics.counter("mgeo_device_batches")
+        self._device_seconds = metrics.counter("mgeo_device_seconds")
+        self._passed_over = metrics.counter("mgeo_records_passed_over")
         self._queue = metrics.histogram("mgeo_queue_seconds")
         self._service = metrics.histogram("mgeo_service_seconds")
         self._lag_of: set[int] = set()
@@ -59,11 +62,15 @@ class Telemetry:
 
     # --- the pipeline ---
 
-    def batch(self, batch: Batch[_Item]) -> None:
-        """A device batch was formed."""
+    def batch(
+        self, batch: Batch[_Item], specs: Sequence[ModelSpec], seconds: Sequence[float]
+    ) -> None:
+        """A device batch has run on these models, for so long on each."""
         self._fill.observe(batch.padded_tokens / self._token_budget)
         self._waste.observe(batch.padding_waste)
-        self._batches.labels(spec=str(batch.model)).inc()
+        for spec, busy in zip(specs, seconds, strict=True):
+            self._batches.labels(spec=spec.key).inc()
+            self._device_seconds.labels(spec=spec.key).inc(busy)
 
     def cache(self, *, hit: bool) -> None:
         """A text was looked up."""
@@ -89,21 +96,29 @@ class Telemetry:
         metrics.counter("mgeo_transactions").labels(outcome="committed").inc()
         metrics.histogram("mgeo_commit_seconds").observe(seconds)
         for record in records:
-            if record.dead_letter is not None:
+            metrics.counter("mgeo_records").labels(outcome=record.outcome).inc()
+            if record.outcome == "dead_letter" and record.dead_letter is not None:
                 metrics.counter("mgeo_dead_letters").labels(code=record.dead_letter.code).inc()
-                metrics.counter("mgeo_records").labels(outcome="dead_letter").inc()
                 continue
-            metrics.counter("mgeo_records").labels(outcome="parsed").inc()
-            failed = 0
-            for result in record.results:
-                if result is not None and result.error is not None:
-                    failed += 1
-                    metrics.counter("mgeo_address_errors").labels(code=result.error).inc()
-            spec = record.route.spec.name
-            addresses = metrics.counter("mgeo_addresses")
-            addresses.labels(status="ok", spec=spec).inc(len(record.results) - failed)
-            if failed:
-                addresses.labels(status="error", spec=spec).inc(failed)
+            for side, results in zip(record.route.sides, record.results, strict=False):
+                failed = 0
+                for result in results:
+                    if result is not None and result.error is not None:
+                        failed += 1
+                        metrics.counter("mgeo_address_errors").labels(code=result.error).inc()
+                spec = side.spec.name
+                addresses = metrics.counter("mgeo_addresses")
+                addresses.labels(status="ok", spec=spec).inc(len(results) - failed)
+                if failed:
+                    addresses.labels(status="error", spec=spec).inc(failed)
+
+    def passed_over(self) -> None:
+        """A record lies outside the sample."""
+        self._passed_over.inc()
+
+    def refused(self, code: str) -> None:
+        """This worker says beside its offsets that it cannot go on to a plan."""
+        self.metrics.counter("mgeo_refusals").labels(code=code).inc()
 
     def lane_lost(self, *, fenced: bool) -> None:
         """A commit failed or its outcome is unknown; the lane closes."""

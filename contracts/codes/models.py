@@ -201,9 +201,11 @@ CODES: Final = (
     ),
     CodeSpec(
         "model_too_large",
-        ("usage",),
-        "A file of the model is larger than any that is served here.",
-        "Check that it is the right model.",
+        ("usage", "fatal", "refused"),
+        "The model has a file larger than any that is served here, or there is not enough free "
+        "memory for it beside the models that are held.",
+        "Check that it is the right model; give the worker more memory or serve at half "
+        "precision. A worker tries again by itself.",
     ),
     CodeSpec(
         "extra_missing",

@@ -56,8 +56,8 @@ class BenchWorker(Worker):
         super().__init__(*args, **kwargs)
         make = self._sink_factory
 
-        def slow(partition: TopicPartition, consumer: AIOKafkaConsumer) -> Sink:
-            return SleepingSink(make(partition, consumer), planted_s)
+        def slow(partition: TopicPartition, consumer: AIOKafkaConsumer, group: str) -> Sink:
+            return SleepingSink(make(partition, consumer, group), planted_s)
 
         if planted_s:
             self._sink_factory = slow

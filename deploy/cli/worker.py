@@ -12,12 +12,21 @@ from deploy.cli.program import example
 def register(app: typer.Typer) -> None:
     app.command(
         "worker",
-        epilog=example("mgeo worker", "MGEO_DEVICE=cuda mgeo worker --host 0.0.0.0 --port 9464"),
+        epilog=example(
+            "mgeo worker",
+            "mgeo worker --role shadow --port 9465",
+            "MGEO_DEVICE=cuda mgeo worker --host 0.0.0.0 --port 9464",
+        ),
     )(worker)
 
 
 def worker(
-    role: Annotated[str, typer.Option(help="What it does: stable serves production.")] = "stable",
+    role: Annotated[
+        str,
+        typer.Option(
+            help="stable serves production; shadow runs a rollout's candidate beside it, unseen."
+        ),
+    ] = "stable",
     host: Annotated[
         str | None, typer.Option(help="Address of /livez, /readyz and /metrics.")
     ] = None,
@@ -27,16 +36,15 @@ def worker(
 ) -> None:
     """Run one worker until SIGTERM or Ctrl-C; then it drains and leaves with 0.
 
+    A shadow worker waits for a rollout, runs it to its end, and waits for the next.
+
     Every setting is an environment variable; docs/reference/settings.md lists them.
     """
     from consumer.settings import WorkerSettings
-    from contracts.errors import UsageError
     from contracts.logs import configure_logs
     from deploy.local.discovery import kafka_settings
     from deploy.service import serve_worker
 
-    if role != "stable":
-        raise UsageError(f"{role!r} is not a role", code="bad_role", hint="roles: stable")
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     configure_logs()
-    serve_worker(WorkerSettings().model_copy(update=given), kafka_settings())
+    serve_worker(WorkerSettings().model_copy(update=given), kafka_settings(), role)

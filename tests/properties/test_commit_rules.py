@@ -7,10 +7,11 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.stream.adoption import adopt, may_open
+from consumer.stream.adoption import adopt, opening_epoch
 from consumer.stream.commit_schedule import CommitLater, CommitNow, CommitSchedule, NothingToCommit
 from consumer.stream.frontier import Frontier
 from consumer.stream.membership import first_position
+from consumer.stream.roles import serving_plan
 from contracts.control import RolloutState, ServingSet
 from contracts.errors import FatalError
 from tests.models import instant
@@ -120,7 +121,7 @@ def test_a_lane_adopts_forward_behind_its_work_and_back_over_it(
     epoch: int, current: int, phase: str | None, frontier: int, admitted: int
 ) -> None:
     decision = adopt(
-        _state(epoch, phase),
+        serving_plan(_state(epoch, phase), "g"),
         current_epoch=current,
         frontier=frontier,
         next_admissible=frontier + admitted,
@@ -131,23 +132,29 @@ def test_a_lane_adopts_forward_behind_its_work_and_back_over_it(
     assert decision is not None
     assert decision.discard == (phase == "ROLLING_BACK")
     assert decision.from_offset == (frontier if decision.discard else frontier + admitted)
-    assert not may_open(current, epoch)
-    assert may_open(epoch, epoch)
+    assert opening_epoch(serving_plan(_state(epoch, phase), "g"), current) == current
 
 
-@given(st.none() | st.integers(0, 100), st.integers(0, 100), st.integers(0, 100))
+@given(
+    st.none() | st.integers(0, 100),
+    st.none() | st.integers(0, 100),
+    st.integers(0, 100),
+    st.integers(0, 100),
+)
 def test_a_lane_starts_at_the_commit_or_says_what_is_lost(
-    committed: int | None, beginning: int, length: int
+    committed: int | None, first: int | None, beginning: int, length: int
 ) -> None:
+    """Without a commit it starts where the plan says, under the same rule."""
     end = beginning + length
     partition = TopicPartition("t", 3)
-    if committed is not None and not beginning <= committed <= end:
+    wanted = first if committed is None else committed
+    if wanted is not None and not beginning <= wanted <= end:
         with pytest.raises(FatalError) as caught:
-            first_position(partition, committed, beginning, end)
-        lost = committed < beginning
+            first_position(partition, committed, beginning, end, first)
+        lost = wanted < beginning
         assert caught.value.code == ("records_lost" if lost else "log_shrank")
-        assert f"{committed} to {beginning - 1}" in str(caught.value) or not lost
+        assert f"{wanted} to {beginning - 1}" in str(caught.value) or not lost
         assert "t/3" in str(caught.value)
     else:
-        expected = beginning if committed is None else committed
-        assert first_position(partition, committed, beginning, end) == expected
+        expected = beginning if wanted is None else wanted
+        assert first_position(partition, committed, beginning, end, first) == expected

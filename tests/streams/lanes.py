@@ -16,7 +16,7 @@ from consumer.stream.in_flight import InFlight
 from consumer.stream.lane import Lane
 from consumer.stream.records import Outgoing, Record
 from consumer.stream.residency import ResidentSet
-from consumer.stream.roles import route_by_serving_set
+from consumer.stream.roles import route_by_serving_set, serving_plan
 from consumer.stream.sink import Sink
 from consumer.stream.telemetry import Telemetry
 from contracts.control import RolloutState
@@ -35,6 +35,7 @@ class Message:
     partition: int = 0
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int | None = None
 
 
 def message(offset: int, partition: int = 0, addresses: int = 1) -> Message:
@@ -47,7 +48,8 @@ def message(offset: int, partition: int = 0, addresses: int = 1) -> Message:
 def resident(state: RolloutState | None = None) -> ResidentSet:
     state = state or instant.state()
     return ResidentSet(
-        state, {spec.key: instant.InstantModel(spec) for spec in state.serving.specs}
+        serving_plan(state, "group"),
+        {spec.key: instant.InstantModel(spec) for spec in state.serving.specs},
     )
 
 
@@ -91,6 +93,7 @@ class Host:
             dead_letter=self.pipeline.publish_dead_letter,
             idle=self.pipeline.idle,
             max_attempts=4,
+            crash_code="crashed_worker",
         )
         self.in_flight = InFlight(max_addresses=max_addresses, max_bytes=1 << 30)
         self.telemetry = Telemetry(CollectorRegistry(), token_budget=1024)

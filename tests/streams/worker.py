@@ -16,9 +16,10 @@ from consumer.settings import WorkerSettings
 from consumer.stream.roles import Role, stable_role
 from consumer.stream.sink import TransactionalSink
 from contracts.control import RolloutState, encode_state
+from contracts.limits import Limits
 from contracts.settings import KafkaSettings, client_options
 from contracts.spec import ModelSpec
-from contracts.topics import CONTROL_KEY
+from contracts.topics import CONTROL_KEY, TopicNames
 from tests.models import instant
 from tests.oracles.stream import look
 from tests.streams.eventually import eventually
@@ -72,18 +73,20 @@ def settings_for_tests(**changes: object) -> WorkerSettings:
     )
 
 
-def unfenced_sinks(kafka: KafkaSettings, settings: WorkerSettings, role: Role) -> SinkFactory:
+def unfenced_sinks(kafka: KafkaSettings, settings: WorkerSettings) -> SinkFactory:
     """Sinks whose transactional ids no other process shares: nobody is ever fenced.
 
     What the whole design rests on, taken away: with these the oracle must complain.
     """
     mine = uuid.uuid4().hex
 
-    def make(partition: TopicPartition, consumer: AIOKafkaConsumer) -> TransactionalSink:
+    def make(
+        partition: TopicPartition, consumer: AIOKafkaConsumer, group: str
+    ) -> TransactionalSink:
         del consumer
         return TransactionalSink(
             partition,
-            group=role.group,
+            group=group,
             transactional_id=f"{kafka.topic_prefix}unfenced.{mine}.{partition.partition}",
             producer_options={
                 **client_options(kafka),
@@ -102,6 +105,7 @@ async def running_worker(
     *,
     load: Callable[[ModelSpec], AddressModel] | None = None,
     sink_factory: SinkFactory | None = None,
+    role: Callable[[TopicNames, Limits], Role] = stable_role,
     **changes: object,
 ) -> AsyncIterator[RunningWorker]:
     """Run a worker; on leaving it is drained and must have ended well."""
@@ -109,7 +113,7 @@ async def running_worker(
     worker = Worker(
         settings,
         kafka,
-        stable_role(kafka.names, settings.limits),
+        role(kafka.names, settings.limits),
         load=load or instant.InstantModel,
         sink_factory=sink_factory,
     )

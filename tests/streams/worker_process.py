@@ -170,7 +170,7 @@ def _main() -> int:
         kafka,
         role,
         load=lambda spec: instant.InstantModel(spec, encoder),
-        sink_factory=unfenced_sinks(kafka, settings, role) if arguments.unfenced else None,
+        sink_factory=unfenced_sinks(kafka, settings) if arguments.unfenced else None,
     )
     try:
         uvloop.run(run())

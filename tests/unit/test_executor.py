@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Scores, TokenIds
-from consumer.stream.executor import DeviceExecutor, RowFault
+from consumer.stream.executor import DeviceExecutor, RowFault, SideRows, SideRun
 
 
 class Observer:
@@ -61,8 +61,13 @@ def device() -> Iterator[tuple[DeviceExecutor, Observer, list[float]]]:
 Device = tuple[DeviceExecutor, Observer, list[float]]
 
 
+async def run_one(device: Device, encoder: ScriptedEncoder, one: list[TokenIds]) -> SideRun:
+    (side,) = (await device[0].run([SideRows(encoder, one)])).sides
+    return side
+
+
 async def test_each_row_gets_its_own_scores_without_padding(device: Device) -> None:
-    run = await device[0].run(ScriptedEncoder(lambda _: None), rows(1, 2, 3))
+    run = await run_one(device, ScriptedEncoder(lambda _: None), rows(1, 2, 3))
     assert [row.shape for row in run.rows if not isinstance(row, RowFault)] == [
         (2, 2),
         (1, 2),
@@ -78,7 +83,7 @@ async def test_memory_that_runs_out_splits_down_to_the_row_that_does_not_fit(
         if len(token_ids) > 2 or 9 in token_ids[:, 0]:
             raise DeviceOutOfMemoryError("no memory")
 
-    run = await device[0].run(ScriptedEncoder(only_small), rows(1, 2, 3, 9, 5, 6, 7, 8))
+    run = await run_one(device, ScriptedEncoder(only_small), rows(1, 2, 3, 9, 5, 6, 7, 8))
     faults = [row.code if isinstance(row, RowFault) else "" for row in run.rows]
     assert faults == ["", "", "", "device_out_of_memory", "", "", "", ""]
     assert run.splits > 0
@@ -90,10 +95,10 @@ async def test_a_row_that_breaks_the_network_is_alone_in_its_fault(device: Devic
         if 5 in token_ids[:, 0]:
             raise RuntimeError("broken")
 
-    run = await device[0].run(ScriptedEncoder(not_five), rows(1, 5, 3))
+    run = await run_one(device, ScriptedEncoder(not_five), rows(1, 5, 3))
     assert [isinstance(row, RowFault) for row in run.rows] == [False, True, False]
     assert run.rows[1] == RowFault("model_error")
-    again = await device[0].run(ScriptedEncoder(lambda _: None), rows(1))
+    again = await run_one(device, ScriptedEncoder(lambda _: None), rows(1))
     assert not isinstance(again.rows[0], RowFault), "the device goes on"
 
 
@@ -103,7 +108,7 @@ async def test_a_broken_device_is_not_taken_for_broken_rows(device: Device) -> N
 
     encoder = ScriptedEncoder(lost)
     with pytest.raises(DeviceLostError):
-        await device[0].run(encoder, rows(1, 2, 3))
+        await run_one(device, encoder, rows(1, 2, 3))
     assert encoder.rows == [3], "it was not tried again row by row"
 
 
@@ -112,14 +117,14 @@ async def test_scores_of_the_wrong_shape_are_a_fault_and_not_the_end(device: Dev
         def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
             return super().encode(token_ids, lengths)[:1]
 
-    run = await device[0].run(Short(lambda _: None), rows(1, 2))
+    run = await run_one(device, Short(lambda _: None), rows(1, 2))
     assert len(run.rows) == 2
 
 
 async def test_a_call_that_hangs_is_reported_once_while_it_hangs(device: Device) -> None:
     release = threading.Event()
     task = asyncio.create_task(
-        device[0].run(ScriptedEncoder(lambda _: release.wait(5) and None), rows(1))
+        run_one(device, ScriptedEncoder(lambda _: release.wait(5) and None), rows(1))
     )
     deadline = time.monotonic() + 4
     while not device[2]:
@@ -134,7 +139,7 @@ async def test_a_call_that_hangs_is_reported_once_while_it_hangs(device: Device)
 
 async def test_a_long_sequence_of_short_calls_is_no_hang(device: Device) -> None:
     for _ in range(12):
-        await device[0].run(ScriptedEncoder(lambda _: time.sleep(0.05)), rows(1))
+        await run_one(device, ScriptedEncoder(lambda _: time.sleep(0.05)), rows(1))
     assert device[2] == []
     assert device[1].busy >= 0.6
 
@@ -150,6 +155,6 @@ async def test_batches_run_one_at_a_time_in_the_order_they_came(device: Device) 
         inside.release()
 
     encoder = ScriptedEncoder(note)
-    await asyncio.gather(*(device[0].run(encoder, rows(number)) for number in range(20)))
+    await asyncio.gather(*(run_one(device, encoder, rows(number)) for number in range(20)))
     assert order == list(range(20))
     assert device[1].busy + device[1].idle > 0

@@ -18,7 +18,8 @@ from consumer.stream.compose import ParsedComposer
 from consumer.stream.executor import DeviceExecutor
 from consumer.stream.in_flight import InFlight
 from consumer.stream.pipeline import Pipeline
-from consumer.stream.records import Record, Route
+from consumer.stream.records import Record
+from consumer.stream.sides import Route, Side
 from consumer.stream.telemetry import Telemetry
 from contracts.events import Origin
 from contracts.limits import Limits
@@ -58,8 +59,8 @@ class Bench:
             key=None,
             value=value,
             headers=(),
-            route=Route(self.model.spec, "stable", 1),
-            model=self.model,
+            route=Route((Side(self.model.spec, "stable"),), 1),
+            models=(self.model,),
             ticket=self.in_flight.enter(len(value)),
             received_at=0.0,
             done=self.done.append,

@@ -6,7 +6,8 @@ import pytest
 
 from consumer.stream.compose import ParsedComposer
 from consumer.stream.in_flight import Ticket
-from consumer.stream.records import Record, Route
+from consumer.stream.records import Record
+from consumer.stream.sides import Route, Side
 from contracts.decode import decode_batch
 from contracts.events import AddressResult, Origin, ParsedBatch
 from contracts.examples import STABLE
@@ -32,16 +33,18 @@ def test_a_result_fits_its_topic_however_long_the_publishers_key_is(key_bytes: i
         key=b"k" * key_bytes or None,
         value=raw,
         headers=(),
-        route=Route(STABLE, "stable", 1),
-        model=InstantModel(STABLE),
+        route=Route((Side(STABLE, "stable"),), 1),
+        models=(InstantModel(STABLE),),
         ticket=Ticket(1000, len(raw)),
         received_at=0.0,
         done=lambda _: None,
         batch=decode_batch(raw, LIMITS),
         # Each result a little larger than its part of what fits.
         results=[
-            AddressResult(id=one, text="x", status="ok", address={"poi": "长" * 1400})
-            for one in ids
+            [
+                AddressResult(id=one, text="x", status="ok", address={"poi": "长" * 1400})
+                for one in ids
+            ]
         ],
     )
 
