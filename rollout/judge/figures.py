@@ -30,7 +30,7 @@ def needed(alpha: float) -> float:
 
 def percent(value: float) -> str:
     """A share for people, with as many digits as it takes to tell it from a whole number."""
-    return f"{value * 100:.2f} %"
+    return f"{value * 100:.2f}%"
 
 
 def score(value: float) -> str:
@@ -40,7 +40,7 @@ def score(value: float) -> str:
 
 def points(value: float) -> str:
     """A difference of two shares for people."""
-    return f"{value * 100:+.2f} points"
+    return f"{value * 100:+.2f} percentage points"
 
 
 def ratio(value: float) -> str:

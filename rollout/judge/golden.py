@@ -36,8 +36,8 @@ def golden_gate(policy: GoldenPolicy, outcome: GoldenOutcome | None) -> GateResu
     low, high = outcome.interval
     figures = (
         f"mean F1 {outcome.reference_f1:.4f} → {outcome.candidate_f1:.4f} over"
-        f" {outcome.addresses} labelled addresses: {outcome.mean_delta:+.4f}"
-        f" (95 % interval {low:+.4f} to {high:+.4f})"
+        f" {outcome.addresses:,} labelled addresses: {outcome.mean_delta:+.4f}"
+        f" (95% interval {low:+.4f} to {high:+.4f})"
     )
     if outcome.mean_delta < policy.min_delta:
         status, ending = "failed", f"below the {policy.min_delta:+.4f} allowed"

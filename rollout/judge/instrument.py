@@ -61,7 +61,7 @@ class Instrument:
         bound = rounded(upper_bound(self.differing, self.n, self.alpha))
         figures = (
             f"the reference differs from production on {percent(value)} (at most {percent(bound)})"
-            f" of {self.n} distinct addresses"
+            f" of {self.n:,} distinct addresses"
         )
         limit = percent(self.most)
         if self.noisy:

@@ -107,7 +107,7 @@ def guard(
     if harmed:
         status, ending = "failed", f": proven to be {measure.bad} {limit}"
     elif seen.n < own_n or seen.value is None:
-        status, ending = "undecided", f": {own_n} are needed before this says anything"
+        status, ending = "undecided", f": {own_n:,} are needed before this says anything"
     elif not measure.within(rounded(seen.value), threshold):
         status, ending = "undecided", f": {measure.bad} {limit}, which chance may explain so far"
     else:
@@ -140,5 +140,5 @@ def _result(
         n=seen.n,
         log_e=shown_log_e(seen.log_e),
         log_e_needed=needed(seen.alpha),
-        reason=f"{measure.quantity}{figure}{worst} over {seen.n} {measure.units}{ending}",
+        reason=f"{measure.quantity}{figure}{worst} over {seen.n:,} {measure.units}{ending}",
     )

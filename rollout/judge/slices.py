@@ -90,5 +90,5 @@ class Slices:
             value=rounded(matches.equal / matches.n),
             threshold=self.policy.exact_match.min,
             n=matches.n,
-            reason=f"not judged: {matches.n} distinct addresses, {share} of all; {why}",
+            reason=f"not judged: {matches.n:,} distinct addresses, {share} of all; {why}",
         )

@@ -78,7 +78,7 @@ def verdict(policy: Policy, facts: Facts) -> Said:
         return Said(
             "inconclusive",
             "undecided_at_max",
-            f"{facts.units} distinct addresses are all that may be judged, and {_listed(missing)}",
+            f"{facts.units:,} distinct addresses are all that are judged, and {_listed(missing)}",
         )
     return Said("continue", "still_collecting", _listed(missing))
 
@@ -116,7 +116,7 @@ def _no_data(facts: Facts) -> Said | None:
         return Said(
             "no_data",
             "shadow_silent",
-            f"{facts.look.input_records} input records, none of them run by a shadow worker",
+            f"{facts.look.input_records:,} input records, none of them run by a shadow worker",
         )
     if seen.unreadable:
         return Said(
@@ -126,7 +126,7 @@ def _no_data(facts: Facts) -> Said | None:
         return Said(
             "no_data",
             "no_traffic",
-            f"none of the {facts.look.input_records} input records falls into the sample",
+            f"none of the {facts.look.input_records:,} input records falls into the sample",
         )
     return Said("no_data", "no_traffic", "no input record since shadowing began")
 
@@ -141,7 +141,7 @@ def _stale(policy: Policy, facts: Facts, *, time_is_up: bool) -> Said | None:
     old = f"the newest judged input is {_time(age)} old"
     if facts.look.lag_records <= 0:
         return Said("stale", "stale_evidence", f"{old}, and no newer record waits")
-    waits = f"{old}, and {facts.look.lag_records} newer records wait for the shadow"
+    waits = f"{old}, and {facts.look.lag_records:,} newer records wait for the shadow"
     if not facts.progress.moving:
         return Said("stale", "stale_evidence", f"{waits}, which makes no progress")
     if time_is_up:
@@ -167,7 +167,9 @@ def _missing(policy: Policy, facts: Facts) -> list[tuple[str, str]]:
     ]
     least = policy.shadow.min_pairs
     if facts.units < least:
-        missing.append(("too_few_pairs", f"{facts.units} of {least} distinct addresses compared"))
+        missing.append(
+            ("too_few_pairs", f"{facts.units:,} of {least:,} distinct addresses compared")
+        )
     span, wanted = _span_ms(seen, facts.look), milliseconds(policy.shadow.min_duration)
     if span < wanted:
         missing.append(
@@ -226,7 +228,7 @@ def _unproven(gate: GateResult) -> bool:
 
 def _passed(facts: Facts) -> str:
     decided = sum(gate.status == "passed" for gate in facts.gates)
-    return f"all {decided} gates passed on {facts.units} distinct addresses"
+    return f"all {decided} gates passed on {facts.units:,} distinct addresses"
 
 
 def _listed(missing: Sequence[tuple[str, str]]) -> str:

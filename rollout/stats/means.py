@@ -115,6 +115,8 @@ class _Sample:
             return 0.0
         needed = math.log(1.0 / alpha)
         average = float((self.values * self.counts).sum() / self.counts.sum())
+        if average <= 0.0:
+            return 0.0
         return last_true(lambda mean: self.log_e(mean) >= needed, 0.0, average)
 
 

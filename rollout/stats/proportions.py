@@ -34,11 +34,11 @@ def _costs(p0: float) -> tuple[float, ...]:
     return tuple(math.log1p(p0 * math.expm1(shift)) for shift in SHIFTS)
 
 
-def log_e_above(successes: int, n: int, p0: float) -> float:
+def log_e_above(successes: float, n: int, p0: float) -> float:
     """ln of the e-value against H0: the proportion is at most ``p0``.
 
     Args:
-        successes: S, 0 ≤ S ≤ n.
+        successes: S, 0 ≤ S ≤ n; a fraction where it is an expectation.
         n: trials.
         p0: the boundary, in [0, 1].
     """
@@ -47,7 +47,7 @@ def log_e_above(successes: int, n: int, p0: float) -> float:
     )
 
 
-def log_e_below(successes: int, n: int, p0: float) -> float:
+def log_e_below(successes: float, n: int, p0: float) -> float:
     """ln of the e-value against H0: the proportion is at least ``p0``."""
     return log_e_above(n - successes, n, 1.0 - p0)
 

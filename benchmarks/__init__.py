@@ -1,0 +1,1 @@
+"""Measurements that are not tests: each module is one command, ``python -m benchmarks.NAME``."""
