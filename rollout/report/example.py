@@ -247,7 +247,8 @@ def hostile() -> ReportData:
             ),
             "requests": (
                 RequestSeen(
-                    at="2026-01-02T10:00:00Z", kind="start", accepted=False, code="bad",
+                    at="2026-01-02T10:00:00Z", kind="start", accepted=False,
+                    code="request_unreadable",
                     message=texts[0], requested_by=texts[2],
                 ),
             ),
@@ -458,7 +459,7 @@ def _gates(*, exact: float, f1: float, seen: int = _DISTINCT) -> tuple[GateResul
             n=batches,
             log_e=0.9,
             log_e_needed=math.log(18_000),
-            reason="0.62% of batches took longer than 14.2 ms",
+            reason="0.62 points more batches of the candidate took longer than 14.2 ms",
         ),
         GateResult(
             name="latency_ratio",

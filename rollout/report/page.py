@@ -23,6 +23,7 @@ from rollout.report.data import ReportData, SliceFigures
 from rollout.report.outcome import outcome_of
 from rollout.report.plots import Plot, Scale
 from rollout.report.readings import Change, Reading, changes, readings
+from rollout.stats.display import wilson_interval
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _SLICES: Final = 60
@@ -204,7 +205,7 @@ def forest(data: ReportData) -> Forest | None:
     minimum = data.policy.slices.exact_match.min
     shown = data.slices[:_SLICES]
     whole = sum(one.addresses for one in data.slices) or 1
-    intervals = [_wilson(one.exact, one.judged) for one in shown]
+    intervals = [wilson_interval(one.exact, one.judged) for one in shown]
     lows = [low for low, _ in intervals]
     judged = [
         low for low, one in zip(lows, shown, strict=True) if gates.get(one.name) and one.judged
@@ -239,16 +240,6 @@ def forest(data: ReportData) -> Forest | None:
         threshold_text=wording.percent(minimum),
         left_out=len(data.slices) - len(shown),
     )
-
-
-def _wilson(right: int, seen: int, z: float = 1.959964) -> tuple[float, float]:
-    # Wilson (1927), for the eye only: it is not valid under repeated looks and decides nothing.
-    if not seen:
-        return 0.0, 1.0
-    share = right / seen
-    centre = (share + z * z / (2 * seen)) / (1 + z * z / seen)
-    half = z * ((share * (1 - share) + z * z / (4 * seen)) / seen) ** 0.5 / (1 + z * z / seen)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def accounting_bars(data: ReportData) -> tuple[tuple[str, str, int, float], ...]:

@@ -34,7 +34,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Curve:
     """One curve.
 
     Attributes:
@@ -59,7 +59,7 @@ class Plot:
         bottom: of the plotting area.
         x: ticks below.
         y: ticks on the left.
-        lines: curves, the last on top.
+        curves: the last on top.
         x_label: what x counts.
         across: horizontal lines with a label each (a threshold).
         upright: vertical lines with a label each.
@@ -73,7 +73,7 @@ class Plot:
     bottom: float
     x: tuple[Tick, ...]
     y: tuple[Tick, ...]
-    lines: tuple[Line, ...]
+    curves: tuple[Curve, ...]
     x_label: str
     across: tuple[Tick, ...] = ()
     upright: tuple[Tick, ...] = ()
@@ -130,9 +130,9 @@ def gate_plot(history: GateHistory, gate: GateResult | None) -> Plot | None:
     x = Scale(0, most, LEFT, WIDTH - RIGHT)
     y = Scale(*_reach(history), bottom, TOP)
     bounded = [one for one in points if one.bound is not None]
-    lines = [
-        Line(path((x(one.n), y(one.value or 0.0)) for one in points), "value", "value"),
-        Line(path((x(one.n), y(one.bound or 0.0)) for one in bounded), "bound", "bound"),
+    curves = [
+        Curve(path((x(one.n), y(one.value or 0.0)) for one in points), "value", "value"),
+        Curve(path((x(one.n), y(one.bound or 0.0)) for one in bounded), "bound", "bound"),
     ]
     needed = history.log_e_needed
     told = [one for one in points if one.log_e is not None]
@@ -141,10 +141,10 @@ def gate_plot(history: GateHistory, gate: GateResult | None) -> Plot | None:
         up = Scale(0, needed * 1.25, strip[1], strip[0])
         reached = path((x(one.n), up(one.log_e or 0.0)) for one in told)
         base = f"L{x(told[-1].n):.1f} {strip[1]:.1f}L{x(told[0].n):.1f} {strip[1]:.1f}Z"
-        lines.append(Line(reached + base, "area", ""))
-        lines.append(Line(reached, "evidence", "evidence"))
-        lines.append(
-            Line(path([(LEFT, up(needed)), (WIDTH - RIGHT, up(needed))]), "needed", "needed")
+        curves.append(Curve(reached + base, "area", ""))
+        curves.append(Curve(reached, "evidence", "evidence"))
+        curves.append(
+            Curve(path([(LEFT, up(needed)), (WIDTH - RIGHT, up(needed))]), "needed", "needed")
         )
         crossed = next((one.n for one in told if (one.log_e or 0.0) >= needed), None)
         if crossed is not None:
@@ -162,7 +162,7 @@ def gate_plot(history: GateHistory, gate: GateResult | None) -> Plot | None:
         y=tuple(
             Tick(y(value), _brief(words.figure(value))) for value in round_ticks(y.low, y.high)
         ),
-        lines=tuple(line for line in lines if line.path),
+        curves=tuple(one for one in curves if one.path),
         x_label=words.unit,
         across=() if threshold is None else (Tick(y(threshold), words.figure(threshold)),),
         upright=upright,
@@ -208,9 +208,9 @@ def latency_plot(latency: LatencyFigures) -> Plot:
         bottom=bottom,
         x=tuple(Tick(x(_nines(p)), _percentile(p)) for p in marks),
         y=tuple(Tick(y(value), _brief(milliseconds(value))) for value in round_ticks(0, y.high)),
-        lines=(
-            Line(curve(latency.reference_ms), "reference", "reference"),
-            Line(curve(latency.candidate_ms), "candidate", "candidate"),
+        curves=(
+            Curve(curve(latency.reference_ms), "reference", "reference"),
+            Curve(curve(latency.candidate_ms), "candidate", "candidate"),
         ),
         x_label="percentile",
     )
@@ -240,7 +240,7 @@ def ratio_plot(latency: LatencyFigures, limit: float | None) -> Plot:
         bottom=bottom,
         x=tuple(Tick(x(value), f"{value:.2f}") for value in round_ticks(x.low, x.high)),
         y=tuple(Tick(y(value), _brief(percent(value))) for value in (0, 0.25, 0.5, 0.75, 1.0)),
-        lines=(Line(path((x(ratio), y(p)) for ratio, p in inside), "candidate", "batches"),),
+        curves=(Curve(path((x(ratio), y(p)) for ratio, p in inside), "candidate", "batches"),),
         x_label="ratio of device times",
         upright=tuple(upright),
         dots=((x(median), y(0.5), "candidate", f"median {times(median)}"),),

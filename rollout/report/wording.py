@@ -39,6 +39,11 @@ def percent(value: float) -> str:
     return f"{value * 100:.2f}%"
 
 
+def score(value: float) -> str:
+    """A mean F1: ``0.9840``."""
+    return f"{value:.4f}"
+
+
 def points(value: float) -> str:
     """A difference of two shares, in percentage points: ``+0.12 pp``."""
     return f"{value * 100:+.2f} pp"
@@ -63,12 +68,12 @@ def count(value: float) -> str:
 _WORDS: Final = MappingProxyType(
     {
         "exact_match": GateWords("Exact match", "addresses", percent, "above", most=1.0),
-        "span_f1": GateWords("Span F1", "addresses", percent, "above", most=1.0),
+        "span_f1": GateWords("Span F1", "addresses", score, "above", most=1.0),
         "harm_exact_match": GateWords("Exact match, harm", "addresses", percent, "above", most=1.0),
-        "harm_span_f1": GateWords("Span F1, harm", "addresses", percent, "above", most=1.0),
+        "harm_span_f1": GateWords("Span F1, harm", "addresses", score, "above", most=1.0),
         "error_rate": GateWords("Error rate, increase", "addresses", points, "below", -1.0, 1.0),
         "latency_p99": GateWords(
-            "Batches over the latency limit", "batches", percent, "below", most=1.0
+            "Batches over the latency limit", "batches", points, "below", -1.0, 1.0
         ),
         "latency_ratio": GateWords("Latency ratio, median", "batches", times, "below"),
         "aa": GateWords("Instrument check (A/A)", "addresses", percent, "below", most=1.0),
