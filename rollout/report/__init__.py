@@ -1,7 +1,4 @@
-"""Reports: what was decided about a candidate and why, in every format that people need.
-
-``write_report`` loads the template engine; import it where a report is written.
-"""
+"""Reports: what was decided about a candidate and why, in every format that people need."""
 
 from __future__ import annotations
 

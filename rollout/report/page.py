@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING, Any, Final
 
 from contracts.judgement import GateResult
 from contracts.policy import Policy
@@ -24,6 +21,9 @@ from rollout.report.outcome import outcome_of
 from rollout.report.plots import Plot, Scale
 from rollout.report.readings import Change, Reading, changes, readings
 from rollout.stats.display import wilson_interval
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _SLICES: Final = 60
@@ -78,6 +78,8 @@ class Forest:
 
 def write_page(data: ReportData) -> str:
     """The whole page."""
+    from markupsafe import Markup
+
     return (
         _environment()
         .get_template("page.html.j2")
@@ -106,6 +108,9 @@ def write_page(data: ReportData) -> str:
 
 @cache
 def _environment() -> Environment:
+    # Only where a report is written: commands that write none start without a template engine.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
