@@ -11,6 +11,9 @@ from contracts.rollout import Offsets
 RECORDS_MAX: Final = 10_000
 """Records of one evidence topic in one cut. Folded they take about 300 bytes an address."""
 
+RECORDS_MIN: Final = 500
+"""However small the sample: fewer records are not worth a cut."""
+
 OFFSETS_MAX: Final = 400_000
 """Input offsets that one cut passes: each is hashed to know whether the sample holds it."""
 
@@ -47,7 +50,7 @@ def portion_of(
         committed: the shadow's commits.
     """
     fresh = [p for p, end in ends.items() if end > positions.get(p, 0)]
-    budget = max(500, min(RECORDS_MAX, int(OFFSETS_MAX / 2 * share)))
+    budget = max(RECORDS_MIN, min(RECORDS_MAX, int(OFFSETS_MAX / 2 * share)))
     each = max(1, budget // max(1, len(fresh)))
     taken = {p: min(end, positions.get(p, 0) + each) for p, end in ends.items()}
     cut_short = tuple(p for p in fresh if taken[p] < ends[p])
