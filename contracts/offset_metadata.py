@@ -47,6 +47,10 @@ class OffsetMetadata:
             text += f";by={self.writer}"
         return f"{text};no={self.refused_epoch}:{self.refusal}" if self.refusal else text
 
+    def has_adopted(self, epoch: int) -> bool:
+        """Whether the lane serves under this epoch or a newer one, with every model of it."""
+        return self.serving_epoch >= epoch and self.refused_epoch != epoch
+
     @classmethod
     def decode(cls, text: str | None) -> Self | None:
         """Read it back; None when there is none or another program wrote it.

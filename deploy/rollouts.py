@@ -149,10 +149,10 @@ async def ask(client: RolloutClient, request: RolloutRequest) -> bool:
 
 
 _REFUSAL_HINTS = {
-    "another_rollout_running": "wait for it (mgeo rollout wait), or abort it (mgeo rollout abort)",
+    "rollout_running": "wait for it (mgeo rollout wait), or abort it (mgeo rollout abort)",
     "request_outdated": "something moved meanwhile: look at mgeo rollout status and ask again",
     "request_expired": "compare the clocks of this machine and the controller’s, and ask again",
-    "policy_looser_than_guardrails": "tighten the policy to the controller’s guardrails.yaml",
+    "looser_than_guardrails": "tighten the policy to the controller’s guardrails.yaml",
 }
 
 

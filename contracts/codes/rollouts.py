@@ -32,7 +32,7 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Look at mgeo rollout audit.",
     ),
     CodeSpec(
-        "another_rollout_running",
+        "rollout_running",
         ("refused",),
         "Only one rollout runs at a time, and one of another candidate or policy does.",
         "Wait for it with mgeo rollout wait, or end it with mgeo rollout abort.",
@@ -68,7 +68,7 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Run mgeo topics create.",
     ),
     CodeSpec(
-        "candidate_is_stable",
+        "already_stable",
         ("usage",),
         "The candidate is what serves already.",
         "To try the machinery, add the same weights under another version.",

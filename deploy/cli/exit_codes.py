@@ -36,8 +36,10 @@ MEANINGS: dict[int, str] = {
 """What the codes of `mgeo rollout start --wait` and `wait` say, for people."""
 
 _BY_CODE: dict[str, int] = {
-    "another_rollout_running": BUSY,
-    "policy_looser_than_guardrails": USAGE,
+    "rollout_running": BUSY,
+    "looser_than_guardrails": USAGE,
+    "already_stable": USAGE,
+    "golden_missing": USAGE,
     "no_controller": UNREACHABLE,
 }
 """Errors whose code says more than their class."""

@@ -14,6 +14,7 @@ PARTS: tuple[str, ...] = (
     # Starting one and following it.
     "deploy.cli.rollout_start",
     "deploy.cli.rollout_status",
+    "deploy.cli.rollout_watch",
     # Asking the controller for something.
     "deploy.cli.rollout_verbs",
     # What it left behind: reports, audits, proofs.

@@ -7,7 +7,9 @@ from contracts.phases import ENDED, Phase
 from deploy.cli import exit_codes
 from rollout.progress import has_reached
 
-NO_DATA_CODES = frozenset({"no_traffic", "stale_evidence", "no_shadow_workers"})
+NO_DATA_CODES = frozenset(
+    {"no_traffic", "stale_evidence", "shadow_silent", "no_shadow_workers", "shadow_incomplete"}
+)
 """Endings that say that there was nothing to judge, rather than too little."""
 
 _NO_DATA_VERDICTS = frozenset({"no_data", "stale"})

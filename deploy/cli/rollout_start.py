@@ -251,7 +251,7 @@ async def _start(kafka: KafkaSettings, wish: _Wish) -> _Started:
     if spec == state.serving.stable:
         raise UsageError(
             f"{spec.name} serves already",
-            code="candidate_is_stable",
+            code="already_stable",
             hint="to try the machinery, add the same weights under another version",
         )
     if doubt := fingerprint_doubt(state.serving.stable, settings=settings):
@@ -280,7 +280,7 @@ async def _attach(client: RolloutClient, start: StartRequest) -> _Started | None
     """The same rollout where it runs, or has just ended well; None where the way is free.
 
     Raises:
-        RequestRefusedError: ``another_rollout_running``.
+        RequestRefusedError: ``rollout_running``.
     """
     from contracts.phases import Phase
     from deploy.rollouts import RequestRefusedError
@@ -302,7 +302,7 @@ async def _attach(client: RolloutClient, start: StartRequest) -> _Started | None
     raise RequestRefusedError(
         f"another rollout is running: {other.rollout_id} of {other.candidate.name} is in "
         f"{standing.phase} (another {differs})",
-        code="another_rollout_running",
+        code="rollout_running",
         hint="wait for it (mgeo rollout wait), or end it (mgeo rollout abort)",
     )
 

@@ -85,7 +85,7 @@ def status_document(
             {
                 "partition": partition,
                 "serving_epoch": lane.serving_epoch,
-                "adopted": lane.serving_epoch == epoch,
+                "adopted": lane.has_adopted(epoch),
                 "refusal": lane.refusal if lane.refused_epoch == epoch else "",
             }
             for partition, lane in sorted(adoption.items())

@@ -208,7 +208,7 @@ async def test_a_refused_request_is_told_with_the_controllers_words(
     async def refuse(_: RolloutRequest, entry: RequestEntry) -> None:
         refused = {
             "accepted": False,
-            "code": "policy_looser_than_guardrails",
+            "code": "looser_than_guardrails",
             "message": "gates.exact_match.min is 0.5, the guardrails allow no less than 0.9",
         }
         await controller.answer(entry.model_copy(update=refused))
