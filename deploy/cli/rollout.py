@@ -18,6 +18,7 @@ PARTS: tuple[str, ...] = (
     # Asking the controller for something.
     "deploy.cli.rollout_verbs",
     # What it left behind: reports, audits, proofs.
+    "deploy.cli.rollout_audit",
     # Files that it is judged by.
     "deploy.cli.rollout_policy",
     # The controller itself.

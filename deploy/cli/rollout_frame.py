@@ -165,7 +165,7 @@ def _models(frame: Frame, width: int) -> list[Text]:
         line.append(f"{spec.name:<{names}}", style=style)
         if of_model:
             line.append(f" {of_model.rows_per_s:>6,.0f} rows/s")
-            line.append(f"  P50 {_ms(of_model.p50_ms)}  P99 {_ms(of_model.p99_ms)}  ")
+            line.append(f"  P50 {_ms(of_model.p50_ms)} P99 {_ms(of_model.p99_ms)} ms ")
             room = max(0, width - line.cell_len)
             line.append(sparks(of_model.recent_ms[-room:] if room else (), max(recent)), style)
         elif not frame.standing.ended:
@@ -226,7 +226,7 @@ def _adoption(frame: Frame, width: int) -> Text:
 
 
 def _ms(value: float) -> str:
-    return f"{value:>5,.1f} ms" if value < 1000 else f"{value / 1000:>5,.2f} s "
+    return f"{value:>5.1f}" if value < 1000 else f"{value:>5.0f}"
 
 
 def sparks(values: Sequence[float], largest: float) -> str:
@@ -296,10 +296,12 @@ def bar(gate: GateResult) -> Text:
         share = 1.0  # crossing is for good, also where the evidence has receded since
     full = round(share * _BAR_CELLS)
     colour = "red" if gate.kind == "guard" else "green"
+    style = "dim" if gate.kind != "guard" or not full else "red"
     text = Text("█" * full, style=colour)
     text.append("░" * (_BAR_CELLS - full), style="dim")
     if gate.kind == "guard":
-        text.append(" harm" if full else " no harm", style="red" if full else "dim")
+        words = "HARM" if gate.status == "failed" else "no harm" if not full else "harm?"
+        text.append(f" {words if gate.status != 'undecided' or full else 'open'}", style=style)
     else:
         text.append(f" {share:.0%}")
     return text

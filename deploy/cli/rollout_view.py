@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,7 @@ def print_status(document: Mapping[str, Any], standing: Standing) -> None:
     """The document as a page of text."""
     print(headline(standing))
     for name, value in facts(document):
-        print(f"  {name:<10} {value}")
+        print_wrapped(f"  {name:<10} {value}", indent=13)
     gates = standing.judgement.gates if standing.judgement else ()
     if gates:
         print_gates(gates)
@@ -155,7 +155,8 @@ def facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     judgement = document["judgement"]
     if judgement is not None:
         verdict = judgement["verdict"].replace("_", " ")
-        words = judgement["reason"] or judgement["code"]
+        # While it goes on, what is missing stands under "waits for" and beside the gates.
+        words = "" if verdict == "continue" else judgement["reason"] or judgement["code"]
         lines.append(("verdict", f"{verdict}: {words}" if words else verdict))
     pairs = document["pairs"]
     if pairs is not None:
@@ -192,10 +193,11 @@ def _pairs(pairs: Mapping[str, int]) -> str:
     )
 
 
-def print_gates(gates: tuple[GateResult, ...]) -> None:
-    """The gates as a table."""
+def print_gates(gates: Sequence[GateResult]) -> None:
+    """The gates as a table; why, for those that have not passed."""
+    told = [gate for gate in gates if gate.status in ("failed", "undecided") or not _slice(gate)]
     print_table(
-        ("gate", "", "value", "bound", "threshold", "n", "why"),
+        ("gate", "", "value", "bound", "threshold", "n"),
         [
             (
                 gate.name,
@@ -204,11 +206,33 @@ def print_gates(gates: tuple[GateResult, ...]) -> None:
                 number(gate.bound),
                 number(gate.threshold),
                 f"{gate.n:,}",
-                gate.reason,
             )
-            for gate in gates
+            for gate in told
         ],
     )
+    quiet = [gate for gate in gates if gate not in told]
+    if quiet:
+        thin = sum(gate.status == "unjudged" for gate in quiet)
+        print(f"  {len(quiet) - thin} more slices passed, {thin} are too thin to be judged")
+    for gate in told:
+        if gate.status not in ("passed", "not_configured") and gate.reason:
+            print_wrapped(f"  {gate.name}: {gate.reason}", indent=4)
+
+
+def print_wrapped(line: str, *, indent: int) -> None:
+    """A long line for people, broken between words; in a pipe it stays one line."""
+    import shutil
+    import sys
+    import textwrap
+
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, subsequent_indent=" " * indent)
+    print(line)
+
+
+def _slice(gate: GateResult) -> bool:
+    return gate.name.startswith("slice:")
 
 
 def number(value: float | None) -> str:
