@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,7 +58,7 @@ class Frame:
 
 def draw(frame: Frame, *, width: int, height: int) -> list[Text | Table]:
     """The frame as lines and one table; at most ``height`` lines of at most ``width`` cells."""
-    lines: list[Text | Table] = [_head(frame), _way(frame), _waiting(frame), Text()]
+    lines: list[Text | Table] = [_head(frame), _way(frame), *_waiting(frame, width), Text()]
     lines += [*_models(frame, width), _adoption(frame, width), _pairs(frame)]
     judgement = frame.standing.judgement
     if judgement is not None and judgement.gates:
@@ -143,10 +144,11 @@ def _way(frame: Frame) -> Text:
     return way
 
 
-def _waiting(frame: Frame) -> Text:
-    sentence = _sentence(frame)
+def _waiting(frame: Frame, width: int) -> list[Text]:
+    """The sentence, on two lines at most."""
     style = "red" if frame.standing.ended and frame.standing.phase not in _ENDS_WELL else ""
-    return Text(sentence, style=style)
+    lines = textwrap.wrap(_sentence(frame), width, max_lines=2, placeholder=" …")
+    return [Text(line, style=style) for line in lines or [""]]
 
 
 def _models(frame: Frame, width: int) -> list[Text]:
@@ -259,12 +261,13 @@ def _gates(gates: Sequence[GateResult], room: int, width: int) -> list[Text | Ta
             f"{gate.n:,}",
             bar(gate),
         )
-    left = len(ordered) - len(shown)
-    if not left:
+    hidden = plain[len(shown) :]
+    if not hidden:
         return [table]
-    slices = sum(gate.name.startswith("slice:") for gate in ordered if gate not in shown)
-    what = f"{left} more" if slices < left else f"{left} more slices"
-    return [table, Text(f"  … {what}, none of them failed", style="dim")]
+    what = "slices" if all(gate.name.startswith("slice:") for gate in hidden) else "gates"
+    failed = sum(gate.status == "failed" for gate in hidden)
+    words = f"{failed} of them failed" if failed else "none of them failed"
+    return [table, Text(f"  … {len(hidden)} more {what}, {words}", style="dim")]
 
 
 def _is_quiet(gate: GateResult) -> bool:
