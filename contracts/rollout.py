@@ -141,6 +141,10 @@ class Rollout(_Frozen):
     paused_ms: int = Field(default=0, ge=0)
     """Milliseconds of this phase that timers do not count, for it was paused."""
     paused_since: str | None = None
+    shadowing_since: str | None = None
+    """RFC 3339 in UTC; when evidence began to be judged. Null before."""
+    shadowing_paused_ms: int = Field(default=0, ge=0)
+    """Milliseconds since then that were paused: cuts do not count them as elapsed."""
     step: int = Field(default=0, ge=0)
     """Canary step, from 0."""
     served: int = Field(default=0, ge=0)
@@ -157,6 +161,8 @@ class Rollout(_Frozen):
     waiting_for: tuple[int, ...] = ()
     """Partitions that have not adopted the present serving epoch, where the phase needs it."""
     refusals: tuple[WorkerRefusal, ...] = ()
+    refused_since: str | None = None
+    """RFC 3339 in UTC: since when a worker has said that it cannot hold the candidate."""
     decision: DecisionRef | None = None
     approval: Approval | None = None
     code: str = ""
