@@ -38,6 +38,7 @@ TRACK: Final = "mgeo-track"
 SERVING_EPOCH: Final = "mgeo-serving-epoch"
 ROLLOUT: Final = "mgeo-rollout"
 ERROR_CODE: Final = "mgeo-error-code"
+AUDIT_KIND: Final = "mgeo-audit-kind"
 TRACEPARENT: Final = "traceparent"
 
 # Kafka Connect's names (org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter),

@@ -33,6 +33,10 @@ class MetricSpec:
     buckets: tuple[float, ...] = ()
 
 
+_CONTROL_ERRORS: Final = MetricSpec(
+    "mgeo_control_errors", "counter", "Control records that could not be used", ("code",)
+)
+
 WORKER_METRICS: Final = (
     MetricSpec("mgeo_worker_ready", "gauge", "1 while the worker is ready to serve"),
     MetricSpec("mgeo_lag_records", "gauge", "Input records not yet committed", ("partition",)),
@@ -107,9 +111,7 @@ WORKER_METRICS: Final = (
     ),
     MetricSpec("mgeo_serving_epoch", "gauge", "Serving epoch that the worker follows"),
     MetricSpec("mgeo_serving_info", "gauge", "1 for each resident spec", ("spec", "role")),
-    MetricSpec(
-        "mgeo_control_errors", "counter", "Control records that could not be used", ("code",)
-    ),
+    _CONTROL_ERRORS,
     MetricSpec(
         "mgeo_version_mismatch", "gauge", "1 while MGEO_VERSION differs from the control record"
     ),
@@ -118,7 +120,47 @@ WORKER_METRICS: Final = (
 )
 """What a worker exposes, beside the client's own ``process_*`` metrics (memory among them)."""
 
-ALL_METRICS: Final = WORKER_METRICS
+CONTROLLER_METRICS: Final = (
+    MetricSpec("mgeo_controller_leader", "gauge", "1 while this controller leads"),
+    MetricSpec("mgeo_controller_revision", "gauge", "Revision of the control state"),
+    MetricSpec("mgeo_controller_serving_epoch", "gauge", "Serving epoch that was written last"),
+    MetricSpec("mgeo_controller_phase", "gauge", "1 for the present phase", ("phase",)),
+    MetricSpec("mgeo_controller_paused", "gauge", "1 while the rollout is paused"),
+    MetricSpec(
+        "mgeo_controller_unadopted_partitions",
+        "gauge",
+        "Input partitions that have not adopted what the phase waits for",
+    ),
+    MetricSpec(
+        "mgeo_controller_refusing_partitions",
+        "gauge",
+        "Input partitions whose worker cannot hold the candidate",
+    ),
+    MetricSpec("mgeo_controller_pairs", "gauge", "Records with results of both models so far"),
+    MetricSpec(
+        "mgeo_controller_gate_value", "gauge", "Point estimate of each gate but slices", ("gate",)
+    ),
+    MetricSpec(
+        "mgeo_controller_gate_log_e",
+        "gauge",
+        "Natural logarithm of each gate's e-value, slices left out",
+        ("gate",),
+    ),
+    MetricSpec("mgeo_controller_cut_age_seconds", "gauge", "Age of the newest judged cut"),
+    MetricSpec(
+        "mgeo_controller_evidence_errors", "counter", "Times that evidence could not be read"
+    ),
+    MetricSpec(
+        "mgeo_controller_refolds_differing",
+        "counter",
+        "Recorded cuts whose verdict came out otherwise when folded again",
+    ),
+    _CONTROL_ERRORS,
+)
+"""What a controller exposes."""
+
+ALL_METRICS: Final = tuple(dict.fromkeys((*WORKER_METRICS, *CONTROLLER_METRICS)))
+"""Every metric once."""
 
 
 class Metrics:

@@ -287,6 +287,23 @@ class Draft:
         )
 
 
+def alerted(state: RolloutState, now: datetime, message: str, **fields: Any) -> Plan:
+    """The same state written again, with an alert that says why.
+
+    Args:
+        state: the state that stands.
+        now: the present moment.
+        message: what a person should look at.
+        fields: of the state, where they change.
+    """
+    draft = Draft(state, now)
+    draft.set_state(**fields)
+    draft.alert(message)
+    plan = draft.plan()
+    assert plan is not None  # noqa: S101  (it holds the alert)
+    return plan
+
+
 def phase_of(state: RolloutState) -> Phase | None:
     """The phase that the state says it is in."""
     return None if state.phase is None else Phase(state.phase)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from contracts.audit import RequestEntry
 from contracts.canonical import digest_of
@@ -33,6 +33,7 @@ class StartFacts:
     Attributes:
         from_offsets: where the shadow would begin, by input partition.
         ends: the input's ends now.
+        evidence_from: where the evidence topics stand now, by kind.
         tries: earlier rollouts of the same pair that reached SHADOWING.
         known_ids: ids of all rollouts that the audit knows.
         guardrail: the field and the sentence of the first guardrail that the policy is looser
@@ -43,6 +44,7 @@ class StartFacts:
 
     from_offsets: Offsets
     ends: Offsets
+    evidence_from: Mapping[Literal["shadow", "parsed"], Offsets] = field(default_factory=dict)
     tries: int = 0
     known_ids: frozenset[str] = frozenset()
     guardrail: tuple[str, str] | None = None
@@ -198,7 +200,9 @@ def _start(case: _Case) -> _Outcome:
         return _no("rollout_id_taken", "another rollout had this id")
     if facts.guardrail is not None:
         name, sentence = facts.guardrail
-        return _no("looser_than_guardrails", f"{name}: {sentence}")
+        return _no(
+            "looser_than_guardrails", sentence if name in sentence else f"{name}: {sentence}"
+        )
     if start.policy.approval.required and not case.keyring:
         return _no(
             "no_keyring", "the policy requires an approval, and the controller has no keyring"
@@ -264,6 +268,7 @@ def new_rollout(
         attempt=facts.tries + 1,
         share=start.policy.shadow.share,
         from_offsets=facts.from_offsets,
+        evidence_from=dict(facts.evidence_from),
         started_revision=draft.revision,
         started_at=draft.at,
         requested_by=request.requested_by,

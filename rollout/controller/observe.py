@@ -1,0 +1,85 @@
+"""What the controller looks up in Kafka: partitions, what groups have noted, topic settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from contracts.offset_metadata import OffsetMetadata
+from contracts.rollout import Offsets
+
+RETENTION: Final = "retention.ms"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNotes:
+    """One consumer group on one topic.
+
+    Attributes:
+        offsets: committed, by partition.
+        notes: what stands beside them; a group of another program has noted nothing.
+    """
+
+    offsets: Offsets
+    notes: Mapping[int, OffsetMetadata]
+
+
+class Observer:
+    """Asks Kafka. Every method raises ``KafkaError`` where it does not answer.
+
+    Args:
+        client_options: how Kafka is reached.
+        events: the input topic.
+    """
+
+    def __init__(self, client_options: Mapping[str, Any], events: str) -> None:
+        self._admin = AIOKafkaAdminClient(client_id="mgeo-controller", **client_options)
+        self._events = events
+
+    async def open(self) -> None:
+        """Connect."""
+        await self._admin.start()
+
+    async def close(self) -> None:
+        """Let go."""
+        await self._admin.close()
+
+    async def missing(self, topics: tuple[str, ...]) -> list[str]:
+        """Those of these topics that Kafka does not have."""
+        found = await self._admin.describe_topics(list(topics))
+        return [topic["topic"] for topic in found if topic["error_code"] != 0]
+
+    async def partitions(self) -> tuple[int, ...]:
+        """Of the input topic."""
+        (topic,) = await self._admin.describe_topics([self._events])
+        return tuple(sorted(int(one["partition"]) for one in topic["partitions"]))
+
+    async def group(self, name: str) -> GroupNotes:
+        """What a group has committed of the input, and noted beside it."""
+        found = await self._admin.list_consumer_group_offsets(name)
+        mine = {
+            pair.partition: at
+            for pair, at in found.items()
+            if pair.topic == self._events and at.offset >= 0
+        }
+        return GroupNotes(
+            {partition: int(at.offset) for partition, at in mine.items()},
+            {
+                partition: OffsetMetadata.decode(at.metadata) or OffsetMetadata()
+                for partition, at in mine.items()
+            },
+        )
+
+    async def retention_ms(self, topic: str) -> int:
+        """For how long a topic keeps records, in milliseconds; -1 means for ever."""
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs={RETENTION: ""})
+        for answer in await self._admin.describe_configs([resource]):
+            for code, _message, _kind, _name, entries in answer.resources:
+                for entry in entries if code == 0 else ():
+                    if entry[0] == RETENTION:
+                        return int(entry[1])
+        return -1

@@ -1,0 +1,105 @@
+"""The controller's metrics and probe: told by the shell, never asked for a decision."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+
+from contracts.control import RolloutState
+from contracts.metrics import CONTROLLER_METRICS, Metrics
+from contracts.phases import Phase
+from rollout.controller.timing import since
+
+
+class Probe(Protocol):
+    """What ``/livez`` and ``/readyz`` answer from; handed in by whoever serves them."""
+
+    def beat(self) -> None:
+        """The event loop turns."""
+        ...
+
+    def waiting_for(self, what: str) -> None:
+        """Not ready, because of this."""
+        ...
+
+    def ready(self) -> None:
+        """Ready: in the group, as leader or as standby."""
+        ...
+
+
+class Telemetry:
+    """Everything that the controller shows.
+
+    Args:
+        registry: where the metrics are registered.
+        probe: of the process.
+    """
+
+    def __init__(self, registry: CollectorRegistry, probe: Probe) -> None:
+        self._metrics = Metrics(CONTROLLER_METRICS, registry)
+        self._probe = probe
+        for name in ("mgeo_controller_refolds_differing", "mgeo_controller_evidence_errors"):
+            self._metrics.counter(name)
+
+    def beat(self) -> None:
+        """The event loop turns."""
+        self._probe.beat()
+
+    def waiting(self, what: str) -> None:
+        """Not ready, because of this."""
+        self._probe.waiting_for(what)
+
+    def joined(self) -> None:
+        """In the group."""
+        self._probe.ready()
+
+    def leading(self, yes: bool) -> None:
+        """Whether this process leads."""
+        self._metrics.gauge("mgeo_controller_leader").set(yes)
+        if yes:
+            self._probe.ready()
+
+    def unusable(self, codes: Counter[str]) -> None:
+        """Control records that could not be used."""
+        for code, count in codes.items():
+            self._metrics.counter("mgeo_control_errors").labels(code=code).inc(count)
+
+    def evidence_failed(self) -> None:
+        """The evidence could not be read; it is tried again."""
+        self._metrics.counter("mgeo_controller_evidence_errors").inc()
+
+    def differs(self) -> None:
+        """A recorded cut came out otherwise when it was folded again."""
+        self._metrics.counter("mgeo_controller_refolds_differing").inc()
+
+    def show(self, state: RolloutState, now: datetime) -> None:
+        """The state that stands."""
+        gauge = self._metrics.gauge
+        gauge("mgeo_controller_revision").set(state.revision)
+        gauge("mgeo_controller_serving_epoch").set(state.serving.serving_epoch)
+        gauge("mgeo_controller_paused").set(state.paused)
+        for phase in Phase:
+            gauge("mgeo_controller_phase").labels(phase=phase.value).set(state.phase == phase)
+        rollout = state.rollout
+        if rollout is None:
+            return
+        gauge("mgeo_controller_unadopted_partitions").set(len(rollout.waiting_for))
+        gauge("mgeo_controller_refusing_partitions").set(len(rollout.refusals))
+        if rollout.cut is not None:
+            gauge("mgeo_controller_cut_age_seconds").set(since(rollout.cut.at, now).total_seconds())
+        if rollout.judgement is None:
+            return
+        gauge("mgeo_controller_pairs").set(rollout.judgement.accounting.paired)
+        values, evidence = gauge("mgeo_controller_gate_value"), gauge("mgeo_controller_gate_log_e")
+        values.clear()
+        evidence.clear()
+        for gate in rollout.judgement.gates:
+            if gate.name.startswith("slice:"):
+                continue  # a label never holds text that a publisher wrote
+            if gate.value is not None:
+                values.labels(gate=gate.name).set(gate.value)
+            if gate.log_e is not None:
+                evidence.labels(gate=gate.name).set(gate.log_e)
