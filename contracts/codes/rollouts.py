@@ -57,7 +57,7 @@ CODES: Final[tuple[CodeSpec, ...]] = (
     ),
     CodeSpec(
         "rollout_ended",
-        ("usage",),
+        ("usage", "refused"),
         "The rollout is not the one that runs or ran last.",
         "Leave the id out, or look at mgeo rollout status.",
     ),
@@ -122,7 +122,7 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Start the controller with MGEO_KEYRING; mgeo rollout keygen makes keys.",
     ),
     CodeSpec(
-        "golden_missing",
+        "golden_not_run",
         ("refused",),
         "The policy has a golden set, and the request brings no outcome of it.",
         "Start with mgeo rollout start where the golden set and both models can be read.",

@@ -231,7 +231,7 @@ def _cannot_start(case: _Case, start: StartRequest) -> _Outcome | None:
     wanted = golden.required is True or (golden.required == "auto" and golden.path is not None)
     if wanted and start.golden is None:
         return _no(
-            "golden_missing", "the policy has a golden set, and the request no outcome of it"
+            "golden_not_run", "the policy has a golden set, and the request no outcome of it"
         )
     return case.outdated
 
