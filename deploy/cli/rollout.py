@@ -22,6 +22,7 @@ PARTS: tuple[str, ...] = (
     # Files that it is judged by.
     "deploy.cli.rollout_policy",
     # The controller itself.
+    "deploy.cli.rollout_controller",
 )
 
 

@@ -26,6 +26,7 @@ async def test_a_candidate_goes_all_the_way_and_can_be_taken_back(stream: KafkaS
     async with (
         c.running_controller(stream, c.parts_for(stream, script)) as running,
         c.adopting(stream, PARTITIONS),
+        c.traffic(stream),
     ):
         await running.leading()
         await c.start(stream)

@@ -387,3 +387,21 @@ async def adopting(kafka: KafkaSettings, partitions: int) -> AsyncIterator[set[i
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def traffic(kafka: KafkaSettings) -> AsyncIterator[None]:
+    """Input that goes on: without it nothing moves, and nothing is judged anew."""
+
+    async def publish() -> None:
+        async with AIOKafkaProducer(**client_options(kafka)) as producer:
+            while True:
+                await producer.send_and_wait(kafka.names.events, b"{}")
+                await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(publish())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
