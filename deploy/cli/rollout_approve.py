@@ -1,0 +1,207 @@
+"""`mgeo rollout approve`: a person signs the frozen decision of a rollout."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.cluster import PrefixOption, cluster
+from deploy.cli.durations import seconds
+from deploy.cli.output import Output, OutputOption, note, print_json
+from deploy.cli.program import example
+
+if TYPE_CHECKING:
+    from contracts.control import RolloutState
+    from contracts.decision import DecisionRecord
+    from contracts.settings import KafkaSettings
+    from rollout.client import RolloutClient
+    from rollout.standing import Standing
+
+
+def register(group: typer.Typer) -> None:
+    group.command(
+        "approve",
+        epilog=example(
+            "mgeo rollout approve --key alice.pem",
+            "mgeo rollout approve r-20261125-3fa2c1 --key alice.pem --decision sha256:… --yes",
+        ),
+    )(approve)
+
+
+def approve(
+    key: Annotated[Path, typer.Option(metavar="FILE", help="Private key by mgeo rollout keygen.")],
+    rollout_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Default: the one that waits for it.")
+    ] = None,
+    key_id: Annotated[
+        str | None,
+        typer.Option(help="Name of the key in the controller’s keyring. Default: the file’s name."),
+    ] = None,
+    decision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIGEST", help="Only if it is this decision, as a report or status showed it."
+        ),
+    ] = None,
+    valid_for: Annotated[
+        str, typer.Option(metavar="DURATION", help="The signature is good for so long.")
+    ] = "10m",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    topic_prefix: PrefixOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show what was decided and from what, and sign it.
+
+    The signature binds cluster, rollout and the digest of the decision record: it is good for
+    nothing else, and only while the rollout waits for exactly that.
+    """
+    kafka = cluster(topic_prefix)
+    pem, name = _read_key(key), key_id or key.stem
+    lasts = timedelta(seconds=seconds(valid_for))
+    current, record, state = asyncio.run(_awaited(kafka, rollout_id, decision))
+    _show(record, current)
+    if not yes:
+        _ask_person(current)
+    standing = asyncio.run(_approve(kafka, current, state, pem, name, lasts))
+    if output is Output.JSON:
+        print_json(
+            {
+                "rollout_id": standing.rollout_id,
+                "request": "approve",
+                "accepted": True,
+                "decision": current.rollout.decision.digest if current.rollout.decision else None,
+                "key_id": name,
+                "phase": str(standing.phase),
+            }
+        )
+        return
+    print(f"approve {standing.rollout_id}: accepted with key {name}; now {standing.phase}")
+    note(f"See it through: mgeo rollout wait {standing.rollout_id}")
+
+
+async def _awaited(
+    kafka: KafkaSettings, rollout_id: str | None, wanted: str | None
+) -> tuple[Standing, DecisionRecord, RolloutState]:
+    from contracts.errors import IllegalTransition, UsageError
+    from contracts.phases import Phase
+    from deploy.rollouts import rollout_client, the_current
+
+    client = rollout_client(kafka)
+    state = await client.state()
+    current = the_current(state, rollout_id, verb="approve")
+    frozen = current.rollout.decision
+    if state is None or current.phase is not Phase.AWAITING_APPROVAL or frozen is None:
+        raise IllegalTransition(
+            f"{current.rollout_id} is in {current.phase}: nothing waits for an approval",
+            code="not_awaiting_approval",
+            hint=f"mgeo rollout wait {current.rollout_id} --until AWAITING_APPROVAL",
+        )
+    if wanted is not None and wanted != frozen.digest:
+        raise UsageError(
+            f"{current.rollout_id} waits for another decision: {frozen.digest}",
+            code="approval_other_decision",
+            hint="look at its report again before you sign",
+        )
+    return current, await _record(client, current, frozen.digest), state
+
+
+async def _record(client: RolloutClient, current: Standing, digest: str) -> DecisionRecord:
+    """The decision record of that digest, from the audit.
+
+    Raises:
+        UsageError: ``decision_missing``: what cannot be read must not be signed.
+    """
+    from contracts.canonical import digest_of
+    from contracts.decision import DecisionRecord
+    from contracts.errors import UsageError
+
+    async for record in client.audit(current.rollout_id):
+        if record.decision is not None and digest_of(record.decision) == digest:
+            return DecisionRecord.model_validate(record.decision)
+    raise UsageError(
+        f"the audit holds no decision record with the digest {digest}",
+        code="decision_missing",
+        hint="do not approve; mgeo rollout audit shows what is there",
+    )
+
+
+def _show(record: DecisionRecord, current: Standing) -> None:
+    """What is about to be signed, on standard error."""
+    from deploy.cli.rollout_view import WORDS, number
+
+    digest = current.rollout.decision.digest if current.rollout.decision else ""
+    note(f"rollout    {record.rollout_id}, try {record.attempt}")
+    note(f"candidate  {record.candidate.name}  {record.candidate.digest}")
+    note(f"reference  {record.reference.name}  {record.reference.digest}")
+    note(f"policy     {record.policy_digest}")
+    note(f"evidence   {record.outcomes:,} pairs in {record.cuts:,} cuts, chain {record.chain}")
+    for gate in record.judgement.gates if record.judgement else ():
+        if not gate.name.startswith("slice:") or gate.status != "passed":
+            note(
+                f"  {gate.name:<18} {WORDS[gate.status]:<10} {number(gate.value):>9}  bound "
+                f"{number(gate.bound):>9}  threshold {number(gate.threshold):>9}"
+            )
+    note(f"decision   {digest}")
+
+
+def _ask_person(current: Standing) -> None:
+    from contracts.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "nobody is there to say yes", code="not_confirmed", hint="in a script give --yes"
+        )
+    typer.confirm(f"Approve {current.rollout_id}?", abort=True, err=True)
+
+
+def _read_key(path: Path) -> bytes:
+    from contracts.errors import UsageError
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the key {path} cannot be read: {error.strerror}",
+            code="no_file",
+            hint="mgeo rollout keygen makes one",
+        ) from error
+
+
+async def _approve(
+    kafka: KafkaSettings,
+    current: Standing,
+    state: RolloutState,
+    pem: bytes,
+    key_id: str,
+    lasts: timedelta,
+) -> Standing:
+    from deploy.rollouts import ask, find_standing, new_request_id, requested_by, rollout_client
+    from rollout.approvals import sign
+    from rollout.asking import approve_request
+
+    decision = current.rollout.decision
+    assert decision is not None  # noqa: S101  (_awaited)
+    now = datetime.now(UTC)
+    approval = sign(
+        pem,
+        key_id=key_id,
+        cluster=state.incarnation,
+        rollout_id=current.rollout_id,
+        decision=decision.digest,
+        expires_at=(now + lasts).isoformat(timespec="milliseconds"),
+    )
+    client = rollout_client(kafka)
+    request = approve_request(
+        approval,
+        current.rollout,
+        request_id=new_request_id(),
+        requested_by=requested_by(),
+        now=now,
+    )
+    await ask(client, request)
+    return await find_standing(client, current.rollout_id)
