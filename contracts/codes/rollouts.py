@@ -32,12 +32,6 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Look at mgeo rollout audit.",
     ),
     CodeSpec(
-        "rollout_running",
-        ("refused",),
-        "Only one rollout runs at a time, and one of another candidate or policy does.",
-        "Wait for it with mgeo rollout wait, or end it with mgeo rollout abort.",
-    ),
-    CodeSpec(
         "no_rollout",
         ("usage",),
         "No rollout has ever run here.",
@@ -66,12 +60,6 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         ("usage",),
         "The control topic is empty: no model serves yet.",
         "Run mgeo topics create.",
-    ),
-    CodeSpec(
-        "already_stable",
-        ("usage",),
-        "The candidate is what serves already.",
-        "To try the machinery, add the same weights under another version.",
     ),
     CodeSpec(
         "bad_replay",
@@ -342,5 +330,11 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         ("verdict",),
         "Harm was seen in the bake, and the policy rolls nothing back by itself.",
         "Read the report.",
+    ),
+    CodeSpec(
+        "decision_missing",
+        ("usage",),
+        "The audit holds no decision record with the digest that the state names.",
+        "Approve nothing; look at mgeo rollout audit.",
     ),
 )

@@ -37,10 +37,15 @@ MEANINGS: dict[int, str] = {
 
 _BY_CODE: dict[str, int] = {
     "rollout_running": BUSY,
-    "looser_than_guardrails": USAGE,
-    "already_stable": USAGE,
-    "golden_missing": USAGE,
     "no_controller": UNREACHABLE,
+    # Refusals of a start that its asker has to mend.
+    "already_stable": USAGE,
+    "golden_not_run": USAGE,
+    "looser_than_guardrails": USAGE,
+    "no_keyring": USAGE,
+    "replay_expired": USAGE,
+    "retention_too_short": USAGE,
+    "rollout_id_taken": USAGE,
 }
 """Errors whose code says more than their class."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli import exit_codes
+from deploy.cli import exit_codes, model_history
 from deploy.cli.output import Output, OutputOption, note, print_json, print_records
 from deploy.cli.program import example
 
@@ -58,6 +58,7 @@ def register(app: typer.Typer) -> None:
         ),
     )(selfcheck)
     group.command("remove", epilog=example("mgeo model remove mgeo-base-v1-20230815"))(remove)
+    model_history.register(group)
     app.add_typer(group, name="model", epilog=example("mgeo model list"))
 
 

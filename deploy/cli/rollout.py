@@ -16,6 +16,7 @@ PARTS: tuple[str, ...] = (
     "deploy.cli.rollout_status",
     "deploy.cli.rollout_watch",
     # Asking the controller for something.
+    "deploy.cli.rollout_approve",
     "deploy.cli.rollout_verbs",
     # What it left behind: reports, audits, proofs.
     "deploy.cli.rollout_audit",
