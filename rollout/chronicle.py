@@ -27,6 +27,8 @@ class Moved:
     at: str
     revision: int
     entry: TransitionEntry
+    rollout: Rollout | None
+    """As it stood after it; None where the audit does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,9 @@ class Chronicle:
             self.registered = self.registered or record.rollout
             self.rollout = record.rollout
         if record.transition is not None:
-            self.transitions.append(Moved(record.at, record.revision, record.transition))
+            self.transitions.append(
+                Moved(record.at, record.revision, record.transition, record.rollout)
+            )
         if record.request is not None:
             self.requests.append(Asked(record.at, record.request))
         if record.cut is not None:
