@@ -67,7 +67,7 @@ class InstrumentPolicy(_Section):
 
 
 class ExactMatchGate(_Section):
-    """Share of distinct addresses whose flat view is the same in both models."""
+    """Share of distinct addresses whose flat view is the same in both models.
 
     min: Rate = 0.75
     """A floor, below which something is broken: a better model disagrees, too. The default lies
@@ -75,7 +75,7 @@ class ExactMatchGate(_Section):
 
 
 class SpanF1Gate(_Section):
-    """Mean F1 of the candidate's spans against the reference's, by address."""
+    """Mean F1 of the candidate's spans against the reference's, by address.
 
     min: Rate = 0.92
     """A floor like that of ``exact_match``, from the same measurement."""
@@ -92,8 +92,9 @@ class LatencyP99Gate(_Section):
 
     max_ratio: float = Field(default=1.10, gt=0.0)
     """The limit is so many times the upper bound of the reference's P99."""
-    min_batches: int = Field(default=1000, ge=100)
-    """Device batches that set the limit, and that must be judged against it."""
+    min_batches: int = Field(default=300, ge=100)
+    """Device batches that set the limit, and that must be judged against it. Fewer than 299
+    bound no P99 at 95%: the limit is then set by 299."""
 
 
 class LatencyRatioGate(_Section):
@@ -127,7 +128,7 @@ class GoldenPolicy(_Section):
 
 
 class SliceExactMatch(_Section):
-    """Exact match within one slice."""
+    """Exact match within one slice.
 
     min: Rate = 0.55
     """From the lowest slice of the same measurement, with room for a slice's own noise."""
