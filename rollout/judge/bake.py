@@ -74,7 +74,9 @@ class BakeWatch:
         return tuple(self._result(watch) for watch in (self._exact, self._errors))
 
     def _check(self, watch: _Watch) -> None:
-        if self._alarm is None and shown_log_e(watch.detector.log_e) >= self.log_e_needed:
+        if self._alarm is not None or not watch.detector.reaches(self.log_e_needed - 1e-6):
+            return  # the mean of exponentials is never above the largest of them
+        if shown_log_e(watch.detector.log_e) >= self.log_e_needed:
             self._alarm = self._result(watch)
 
     def _result(self, watch: _Watch) -> GateResult:

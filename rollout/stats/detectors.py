@@ -25,20 +25,15 @@ _SHIFTS: Final = tuple(shift for shift in SHIFTS if 0.1 < shift < 6.0)
 
 
 class Detector:
-    """Watches for a change in values that come from a few distinct ones.
+    """Watches for a change in values that come from a few distinct ones."""
 
-    Attributes:
-        log_e: ln of the detector's statistic M after the last value.
-    """
-
-    __slots__ = ("_increments", "_sums", "log_e")
+    __slots__ = ("_increments", "_sums")
 
     def __init__(self, increments: dict[float, Sequence[float]]) -> None:
         """Take, for each value that can come, the K log-increments that it causes."""
         self._increments = {value: tuple(steps) for value, steps in increments.items()}
         bets = len(next(iter(self._increments.values())))
         self._sums = [0.0] * bets
-        self.log_e = 0.0
 
     def add(self, value: float) -> None:
         """Take in one value.
@@ -46,12 +41,19 @@ class Detector:
         Raises:
             KeyError: a value that cannot come.
         """
-        sums = [
+        self._sums = [
             step if total < 0.0 else total + step
             for total, step in zip(self._sums, self._increments[value], strict=True)
         ]
-        self._sums = sums
-        self.log_e = log_mean_exp(sums)
+
+    @property
+    def log_e(self) -> float:
+        """ln of the detector's statistic M after the last value."""
+        return log_mean_exp(self._sums)
+
+    def reaches(self, log_e: float) -> bool:
+        """Whether M may have come that far; False is certain, and cheap to know."""
+        return max(self._sums) >= log_e
 
 
 def proportion_falls_below(p0: float) -> Detector:

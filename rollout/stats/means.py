@@ -24,7 +24,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rollout.stats.logspace import last_true
+from rollout.stats.logspace import highest_rejected
 
 _SMALL: Final = tuple(0.0005 * 1.7**k for k in range(14))
 STAKES: Final = np.array([*_SMALL, 0.8, 0.95, 0.99, 0.999])
@@ -113,11 +113,17 @@ class _Sample:
     def bound(self, alpha: float) -> float:
         if not self.values.size:
             return 0.0
-        needed = math.log(1.0 / alpha)
-        average = float((self.values * self.counts).sum() / self.counts.sum())
+        needed, n = math.log(1.0 / alpha), float(self.counts.sum())
+        average = float((self.values * self.counts).sum()) / n
         if average <= 0.0:
             return 0.0
-        return last_true(lambda mean: self.log_e(mean) >= needed, 0.0, average)
+        spread = float((self.counts * (self.values - average) ** 2).sum()) / n
+        return highest_rejected(
+            self.log_e,
+            needed,
+            estimate=average,
+            width=math.sqrt((2.0 * needed + 4.0) * max(spread, 1.0 / n) / n),
+        )
 
 
 def tally(values: Mapping[float, int], low: float = 0.0, high: float = 1.0) -> Tally:

@@ -18,20 +18,16 @@ inequality P(e_n ≥ 1/α for any n) ≤ α. It falls as p0 rises (δ > 0), henc
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Final
 
-from rollout.stats.logspace import last_true, log_mean_exp
+from rollout.stats.logspace import highest_rejected, log_mean_exp
 
 _STEP: Final = 1.6
 SHIFTS: Final = tuple(0.02 * _STEP**k for k in range(14))
 """δ_k, from 0.02 to 9: the smallest is what a million trials can tell apart, the largest is a
 spotless run. Neighbours differ by 1.6: an alternative between two costs a few per cent of pairs."""
 
-
-@lru_cache(maxsize=4096)
-def _costs(p0: float) -> tuple[float, ...]:
-    return tuple(math.log1p(p0 * math.expm1(shift)) for shift in SHIFTS)
+_GROWTHS: Final = tuple(math.expm1(shift) for shift in SHIFTS)
 
 
 def log_e_above(successes: float, n: int, p0: float) -> float:
@@ -43,7 +39,10 @@ def log_e_above(successes: float, n: int, p0: float) -> float:
         p0: the boundary, in [0, 1].
     """
     return log_mean_exp(
-        [shift * successes - n * cost for shift, cost in zip(SHIFTS, _costs(p0), strict=True)]
+        [
+            shift * successes - n * math.log1p(p0 * growth)
+            for shift, growth in zip(SHIFTS, _GROWTHS, strict=True)
+        ]
     )
 
 
@@ -59,8 +58,14 @@ def lower_bound(successes: int, n: int, alpha: float) -> float:
     """
     if n == 0:
         return 0.0
-    needed = math.log(1.0 / alpha)
-    return last_true(lambda p0: log_e_above(successes, n, p0) >= needed, 0.0, successes / n)
+    needed, share = math.log(1.0 / alpha), successes / n
+    spread = max(share * (1.0 - share), 1.0 / n)
+    return highest_rejected(
+        lambda p0: log_e_above(successes, n, p0),
+        needed,
+        estimate=share,
+        width=math.sqrt((2.0 * needed + 4.0) * spread / n),
+    )
 
 
 def upper_bound(successes: int, n: int, alpha: float) -> float:

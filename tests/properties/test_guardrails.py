@@ -33,7 +33,7 @@ LOOSER: dict[str, Any] = {
     "gates.span_f1.min": 0.01,
     "gates.error_rate.max_increase": 0.0011,
     "gates.latency_p99.max_ratio": 1.2,
-    "gates.latency_p99.min_batches": 999,
+    "gates.latency_p99.min_batches": 299,
     "gates.latency_ratio.max_ratio": 1.2,
     "gates.latency_ratio.min_batches": 199,
     "golden.min_addresses": 499,
