@@ -67,7 +67,7 @@ class InstrumentPolicy(_Section):
 
 
 class ExactMatchGate(_Section):
-    """Share of distinct addresses whose flat view is the same in both models.
+    """Share of distinct addresses whose flat view is the same in both models."""
 
     min: Rate = 0.75
     """A floor, below which something is broken: a better model disagrees, too. The default lies
@@ -75,7 +75,7 @@ class ExactMatchGate(_Section):
 
 
 class SpanF1Gate(_Section):
-    """Mean F1 of the candidate's spans against the reference's, by address.
+    """Mean F1 of the candidate's spans against the reference's, by address."""
 
     min: Rate = 0.92
     """A floor like that of ``exact_match``, from the same measurement."""
@@ -128,7 +128,7 @@ class GoldenPolicy(_Section):
 
 
 class SliceExactMatch(_Section):
-    """Exact match within one slice.
+    """Exact match within one slice."""
 
     min: Rate = 0.55
     """From the lowest slice of the same measurement, with room for a slice's own noise."""
