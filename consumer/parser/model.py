@@ -104,8 +104,14 @@ class MgeoModel:
             prepared: the addresses.
             scores: for each address, for each of its windows, shape (tokens, labels) with
                 the rows of the special tokens still in it.
+
+        Raises:
+            ValueError: the scores are not one for each label.
         """
         counted = [_counted(address, rows) for address, rows in zip(prepared, scores, strict=True)]
+        if any(rows.shape[1] != self._labels for rows in counted):
+            # One column would be spread over all labels without a word.
+            raise ValueError(f"the model has {self._labels} labels, the scores have others")
         by_length = sorted(range(len(counted)), key=lambda index: len(counted[index]))
         results: list[Interpretation | None] = [None] * len(counted)
         for start in range(0, len(by_length), _DECODE_ROWS):

@@ -122,6 +122,7 @@ class Lane:
         self._adopted = OffsetMetadata()  # what the committed metadata says
         self._refusal: Refusal | None = None  # what it is to say
         self._pending_adoption: OffsetMetadata | None = None
+        self._reread: int | None = None  # the first record that was thrown away and comes again
         self._noted = Note()  # about the record at the frontier, as committed
         self._last_commit_at = float("-inf")
         self._sink_lock = asyncio.Lock()
@@ -233,6 +234,12 @@ class Lane:
         """A record came from Kafka; one that was seen before is dropped."""
         if self.state != "open":
             return
+        if self._reread is not None:
+            # What was read before the lane went back may come before and among what is read
+            # again; between such a record and the last one committed there is a gap.
+            if message.offset > self._reread:
+                return
+            self._reread = None
         newest = (
             self._backlog[-1][0].offset + 1 if self._backlog else self._frontier.next_admissible
         )
@@ -328,8 +335,8 @@ class Lane:
         """Move to another serving set.
 
         Returns:
-            The offset to read again from, when work was thrown away; else None. What was
-            read before that must then not be admitted any more.
+            The offset to read again from, when work was thrown away; else None. Until the
+            first of that work has come again, nothing that lies behind it is admitted.
         """
         if self.state != "open" or self._serving is None:
             return None
@@ -347,7 +354,7 @@ class Lane:
         self._serving = serving
         self._pending_adoption = OffsetMetadata(serving.epoch, decision.from_offset)
         self._changed.set()
-        if not decision.discard:
+        if not decision.discard or not self.in_flight:
             return None
         _log.info(
             "uncommitted work discarded",
@@ -355,6 +362,7 @@ class Lane:
             records=self.in_flight,
             serving_epoch=serving.epoch,
         )
+        self._reread = min([*self._records, *(message.offset for message, _ in self._backlog)])
         self._abandon()
         self._frontier = Frontier(decision.from_offset)
         return decision.from_offset

@@ -138,7 +138,6 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._openings: dict[TopicPartition, asyncio.Task[None]] = {}
         self._shut: dict[TopicPartition, str] = {}  # why these stay gated for good
         self._paused_by_us: set[TopicPartition] = set()
-        self._sought: set[TopicPartition] = set()  # since the poll under way began
         self._turn = 0
         self._assigned = False
         self._leaving = False
@@ -191,7 +190,6 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         try:
             while not leaving.done():
                 self._balance_load()
-                self._sought.clear()
                 # Never cancelled while the consumer lives: a cancelled getmany() leaks a
                 # counter that switches the poll-interval check off.
                 polling = asyncio.create_task(self._poll())
@@ -233,8 +231,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     def _admit(self, batch: Mapping[TopicPartition, list[Any]]) -> None:
         for partition, messages in batch.items():
             lane = self._lanes.get(partition)
-            if lane is None or partition in self._sought:
-                # Read before the lane went back: between these and what comes next is a gap.
+            if lane is None:
                 continue
             for message in messages:
                 lane.admit(message)
@@ -451,7 +448,6 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         for partition, lane in self._lanes.items():
             reread_from = lane.adopt(serving)
             if reread_from is not None:
-                self._sought.add(partition)
                 self._consumer.seek(partition, reread_from)
 
     def refuse(self, refusal: Refusal | None) -> None:

@@ -77,6 +77,8 @@ class _Row:
 
     task: _Task
     index: int
+    length: int
+    """Tokens of its longest side: what it costs."""
 
 
 class Pipeline:
@@ -216,7 +218,8 @@ class Pipeline:
             if not task.missing:  # nothing in it that the device could score
                 complete.append(task)
             for index in range(task.missing):
-                self._batcher.add(task.key, _Row(task, index), _tokens(task, index))
+                row = _Row(task, index, _tokens(task, index))
+                self._batcher.add(task.key, row, row.length)
         self._device_wake.set()
         await self._complete(complete)
 
@@ -284,7 +287,7 @@ class Pipeline:
         device_batch = DeviceBatch(
             id=name,
             rows=len(rows),
-            tokens=len(rows) * max(_tokens(row.task, row.index) for row in rows),
+            tokens=len(rows) * rows[0].length,  # the batcher puts the longest first
             order=order,
             seconds=tuple(ran.seconds for ran in run.sides),
         )

@@ -203,6 +203,51 @@ async def test_work_of_a_withdrawn_model_is_discarded_and_read_again() -> None:
     await lane.close(0)
 
 
+async def test_what_was_read_before_going_back_leaves_no_gap_among_what_is_read_again() -> None:
+    """One poll can bring both: records fetched before the seek, and those fetched after it."""
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0))
+    for offset in (0, 2, 3):
+        lane.admit(message(offset))
+    await settle()
+    host.pipeline.finish(record_at(host, 0))
+    await settle()
+    back = RolloutState(
+        incarnation="test",
+        revision=2,
+        serving=ServingSet(stable=instant.spec(), serving_epoch=2),
+        phase="ROLLING_BACK",
+    )
+    assert lane.adopt(resident(back)) == 1
+    for offset in (4, 5, 2, 3, 4, 5):  # the first two had been fetched already
+        lane.admit(message(offset))
+    await settle()
+    for record in [*host.pipeline.inside]:
+        host.pipeline.finish(record)
+    await settle()
+    assert published(broker) == ["0/0", "0/2", "0/3", "0/4", "0/5"]
+    await lane.close(0)
+
+
+async def test_a_lane_without_work_in_hand_goes_back_without_reading_again() -> None:
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0))
+    back = RolloutState(
+        incarnation="test",
+        revision=2,
+        serving=ServingSet(stable=instant.spec(), serving_epoch=2),
+        phase="ROLLING_BACK",
+    )
+    assert lane.adopt(resident(back)) is None
+    lane.admit(message(0))
+    await settle()
+    assert lane.adopted_epoch == 2
+    host.pipeline.finish(record_at(host, 0))
+    await settle()
+    assert published(broker) == ["0/0"]
+    await lane.close(0)
+
+
 async def test_no_more_addresses_are_in_work_than_allowed() -> None:
     broker, host = MemoryBroker(), Host(max_addresses=10)
     lanes = [await host.open(MemorySink(broker, p), p) for p in range(2)]
