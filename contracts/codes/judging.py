@@ -98,6 +98,24 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Let it run longer, or set slices.when_thin to report.",
     ),
     CodeSpec(
+        "bad_golden_set",
+        ("usage",),
+        "A file of labelled addresses has a row that cannot be used.",
+        "Mend the lines that the message names; mgeo golden check FILE checks it alone.",
+    ),
+    CodeSpec(
+        "golden_too_small",
+        ("usage",),
+        "The golden set has fewer labelled addresses than golden.min_addresses.",
+        "Label more; mgeo golden check says what a set of a given size can see.",
+    ),
+    CodeSpec(
+        "nothing_to_compare",
+        ("usage",),
+        "Neither labelled nor other addresses were given to compare two models on.",
+        "Give mgeo model compare a --golden or a --sample file.",
+    ),
+    CodeSpec(
         "bad_guardrails",
         ("usage",),
         "The controller’s guardrails file has an unknown name, a wrong value or is no YAML.",

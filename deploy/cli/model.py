@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli import exit_codes, model_history
+from deploy.cli import exit_codes
 from deploy.cli.output import Output, OutputOption, note, print_json, print_records
 from deploy.cli.program import example
 
@@ -24,9 +25,19 @@ OfflineOption = Annotated[
 VersionArgument = Annotated[str, typer.Argument(help="A version in the store.")]
 
 
+# Modules with `register(group)` that add further commands, in their order.
+PARTS: tuple[str, ...] = (
+    # Against another model.
+    "deploy.cli.model_compare",
+    # What it did in production.
+    "deploy.cli.model_history",
+)
+
+
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        no_args_is_help=True, help="The model store: add, fetch, verify, list, show, check."
+        no_args_is_help=True,
+        help="The model store: add, fetch, verify, list, show, check, compare.",
     )
     group.command(
         "add",
@@ -58,7 +69,8 @@ def register(app: typer.Typer) -> None:
         ),
     )(selfcheck)
     group.command("remove", epilog=example("mgeo model remove mgeo-base-v1-20230815"))(remove)
-    model_history.register(group)
+    for part in PARTS:
+        import_module(part).register(group)
     app.add_typer(group, name="model", epilog=example("mgeo model list"))
 
 

@@ -20,6 +20,7 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.worker",
     "deploy.cli.model",
     "deploy.cli.rollout",
+    "deploy.cli.golden",
     "deploy.cli.demo",
     "deploy.cli.results",
     "deploy.cli.dlq",
