@@ -13,4 +13,10 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "The directory for a report cannot be made or written to.",
         "Name a directory that can be written to.",
     ),
+    CodeSpec(
+        "bad_archive",
+        ("usage",),
+        "A file that should be archived evidence is not, or is damaged.",
+        "Export it again while the topics still hold the evidence, or take another copy.",
+    ),
 )

@@ -6,7 +6,7 @@ other log has passed will never be met and is let go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rollout.evidence.outcomes import ParityOutcome
@@ -45,10 +45,9 @@ class PartitionJoin:
         """Whether the shadow's half of this record is here."""
         return offset in self._from_shadow
 
-    def take_production(self, results: Iterable[ProductionEvidence]) -> None:
-        """Results of the reference that the sample may hold, in order of offsets."""
-        for result in results:
-            self._from_production.setdefault(result.offset, result.flats)
+    def take_production(self, result: ProductionEvidence) -> None:
+        """A result of the reference for a record that the sample holds."""
+        self._from_production.setdefault(result.offset, result.flats)
 
     def take_shadow(self, offset: int, addresses: Sequence[AddressEvidence]) -> None:
         """First occurrences in one record of the shadow."""

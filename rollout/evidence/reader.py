@@ -17,9 +17,10 @@ from contracts.rollout import Cut, Rollout
 from contracts.topics import TopicNames
 from rollout.evidence.holes import HoleReader
 from rollout.evidence.pairing import production_of
+from rollout.evidence.parties import Judging, Observer, Recorder
 from rollout.evidence.portions import Portion, portion_of
 from rollout.evidence.tail import Tail
-from rollout.evidence.trial import Judging, Observer, Trial
+from rollout.evidence.trial import Trial
 from rollout.logs import Log, Offsets, OpenLog
 
 _SETTLE_S: Final = 2.0
@@ -63,6 +64,7 @@ class EvidenceReader:
         rollout: whose evidence.
         observer: sees what is folded, in canonical order.
         judge: takes the place of ``rollout.judge.Judge``.
+        recorder: writes down what is folded.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class EvidenceReader:
         *,
         observer: Observer | None = None,
         judge: Judging | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._open_log = open_log
         self._names = names
@@ -80,7 +83,7 @@ class EvidenceReader:
         self._stack = AsyncExitStack()
         self._last: Cut | None = None
         self._peek: Log | None = None
-        self.trial = Trial(rollout, judge=judge, observer=observer)
+        self.trial = Trial(rollout, judge=judge, observer=observer, recorder=recorder)
         self.corrupt = 0
         """Records on the evidence topics that nobody can read: skipped."""
         self.behind = False

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from contracts.canonical import canonical_json
 from contracts.events import ParsedBatch, ShadowPair
@@ -19,7 +19,7 @@ from contracts.judgement import Accounting, GateResult, Judgement
 from contracts.rollout import Cut, Rollout
 from contracts.routing import in_shadow
 from rollout.evidence.counts import Counts, Served
-from rollout.evidence.outcomes import AddressOutcome, BatchOutcome, ParityOutcome
+from rollout.evidence.outcomes import AddressOutcome
 from rollout.evidence.pairing import (
     AddressEvidence,
     MissingRecord,
@@ -31,49 +31,13 @@ from rollout.evidence.pairing import (
     production_of,
 )
 from rollout.evidence.parity import WAITING_MAX, PartitionJoin
+from rollout.evidence.parties import Judging, Observer, Recorder, Watching
 from rollout.evidence.units import UnitSet, unit_of
 from rollout.judge.look import Look
 
 AHEAD_MAX: Final = 262_144
 """Pairs beyond the shadow's commit that are remembered, about 60 bytes each. A pair is written
 with its commit, so there are few; more of them mean that something else writes the topic."""
-
-
-class Judging(Protocol):
-    """What the fold needs of a judge (``rollout.judge.Judge``)."""
-
-    def address(self, outcome: AddressOutcome) -> None:
-        """One distinct address."""
-
-    def batch(self, outcome: BatchOutcome) -> None:
-        """One device batch."""
-
-    def parity(self, outcome: ParityOutcome) -> None:
-        """One comparison with production."""
-
-    def look(self, look: Look) -> Judgement:
-        """The judgement at a cut."""
-
-
-class Watching(Protocol):
-    """What the fold needs of a watch over the bake (``rollout.judge.BakeWatch``)."""
-
-    def address(self, outcome: AddressOutcome) -> None:
-        """One address that is distinct within the bake."""
-
-    @property
-    def alarm(self) -> GateResult | None:
-        """The alarm, once it was raised."""
-
-
-class Observer(Protocol):
-    """Sees what is folded, in canonical order: for reports."""
-
-    def pair(self, pair: ShadowPair, outcomes: Sequence[AddressOutcome]) -> None:
-        """A pair that was folded, with those of its addresses that are first occurrences."""
-
-    def batch(self, outcome: BatchOutcome) -> None:
-        """A device batch, once."""
 
 
 @dataclass(slots=True)
@@ -107,6 +71,7 @@ class Trial:
         rollout: who against whom, under which policy; only its immutable facts are used.
         judge: default: a new ``rollout.judge.Judge`` of its policy.
         observer: sees what is folded; makes it keep the pairs of one cut in memory.
+        recorder: writes it down; so does this.
 
     Memory: three sets of 64-bit numbers, at most ``policy.shadow.max_pairs`` each (units of
     addresses, device batches; the bake's units) at 16 to 32 bytes a number; the A/A join
@@ -119,10 +84,12 @@ class Trial:
         *,
         judge: Judging | None = None,
         observer: Observer | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.rollout = rollout
         self._judge = judge if judge is not None else _judge_of(rollout)
         self._observer = observer
+        self._recorder = recorder
         policy = rollout.policy
         self._units = UnitSet(policy.shadow.max_pairs)
         self._batches = UnitSet(policy.shadow.max_pairs)
@@ -229,7 +196,8 @@ class Trial:
             self._counts.ignored += 1
             self.spoiled = "runtime_changed"
         else:
-            evidence = evidence_of(pair, keep_source=self._observer is not None)
+            keep_source = self._observer is not None or self._recorder is not None
+            evidence = evidence_of(pair, keep_source=keep_source)
             self._taken[origin.partition].pairs.append(evidence)
 
     def take_production(self, result: ProductionEvidence) -> None:
@@ -243,6 +211,15 @@ class Trial:
     def expire(self, partition: int) -> None:
         """Say that evidence of this partition was deleted before it was read."""
         self._expired.add(partition)
+
+    @property
+    def expired(self) -> tuple[int, ...]:
+        """Partitions of which evidence was deleted before it was read."""
+        return tuple(sorted(self._expired))
+
+    def count_repeats(self, repeated: int) -> None:
+        """Say that so many pairs came again that are not delivered again (an archive has none)."""
+        self._counts.repeated += repeated
 
     def holes(self, partition: int, committed: int) -> Iterator[range]:
         """Runs of offsets below the shadow's commit that have no pair, after all were taken.
@@ -338,6 +315,8 @@ class Trial:
             for address in evidence.addresses:
                 if self._bake_units.add(address.unit):
                     self._watch.address(_outcome(evidence, address))
+        if self._recorder is not None:
+            self._recorder.record(evidence, fresh)
         if self._observer is not None and evidence.source is not None:
             self._observer.pair(ShadowPair.model_validate_json(evidence.source), outcomes)
         batch = evidence.batch
@@ -353,19 +332,24 @@ class Trial:
         # Of two results for one record (production may be at least once) the same one counts,
         # whichever was delivered first.
         results.sort(key=lambda one: (one.offset, one.spec_key, one.serving_epoch, one.flats))
+        fresh: dict[int, ProductionEvidence] = {}
         for result in results:
-            if result.offset < join.passed:
-                continue
-            join.passed = result.offset + 1
+            if result.offset >= join.passed:
+                fresh.setdefault(result.offset, result)
+        last = max(fresh, default=-1)
+        for offset, result in fresh.items():
+            join.passed = offset + 1
             self._served.take(result)
             comparable = (
                 result.spec_key == reference
                 and result.track == "stable"
-                and (result.offset >= state.passed or join.awaits(result.offset))
-                and self.is_sampled(result.partition, result.offset)
+                and (offset >= state.passed or join.awaits(offset))
+                and self.is_sampled(result.partition, offset)
             )
             if comparable:
-                join.take_production((result,))
+                join.take_production(result)
+            if self._recorder is not None and (comparable or offset == last):
+                self._recorder.production(result)
 
     def _link(self, outcome: bytes) -> None:
         self._chain = hashlib.sha256(self._chain + outcome).digest()
@@ -384,7 +368,7 @@ class Trial:
             input_records=sum(max(0, end - begun[p]) for p, end in cut.events.items()),
             replaying=replay is not None
             and any(passed.get(p, 0) < end for p, end in replay.until.items()),
-            expired=tuple(sorted(self._expired)),
+            expired=self.expired,
         )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -15,6 +16,7 @@ from contracts.judgement import Judgement
 from contracts.rollout import Cut, Rollout
 from contracts.settings import KafkaSettings
 from producer.topic_log import TopicLog
+from rollout.evidence.archive import export_evidence, refold
 from rollout.evidence.reader import EvidenceReader, starting_positions
 from tests.brokers.admin import TopicFactory
 from tests.rollouts.pairs import (
@@ -95,7 +97,7 @@ def text(number: int) -> str:
 
 
 async def test_a_rollout_is_folded_from_its_logs_and_again_after_a_restart(
-    stream: KafkaSettings, writer: EvidenceWriter
+    stream: KafkaSettings, writer: EvidenceWriter, tmp_path: Path
 ) -> None:
     await writer.raw(pair(stream, 0, [parsed("旧")]).model_dump_json().encode())  # before it began
     rollout = await rollout_on(stream)
@@ -156,6 +158,22 @@ async def test_a_rollout_is_folded_from_its_logs_and_again_after_a_restart(
             recorded = Cut.model_validate_json(cut.model_dump_json())
             await second.reader.advance(recorded)
         assert second.said == said
+
+    path, done = tmp_path / "evidence.parquet", []
+    await export_evidence(
+        functools.partial(TopicLog, stream),
+        stream.names,
+        rollout,
+        cuts,
+        path,
+        progress=lambda *now: done.append(now),
+    )
+    assert done == [(1, 2), (2, 2)]
+    witness = Witness()
+    refolded = refold(path, rollout, cuts, judge=witness)
+    told = witness.addresses, witness.batches, witness.parities, witness.looks
+    archived = (refolded.chain, refolded.outcomes, refolded.accounting, *map(tuple, told))
+    assert archived == said
 
 
 async def test_a_pair_in_an_open_transaction_is_late_and_not_missing(
