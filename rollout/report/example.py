@@ -528,7 +528,7 @@ def _slice_gates(slices: Sequence[SliceFigures], *, fired: bool) -> tuple[GateRe
 def _history(gate: GateResult, seed: int) -> GateHistory:
     rng = random.Random(seed)  # noqa: S311  (a made-up curve)
     points = []
-    steps = 80
+    steps = 48
     rising = (gate.bound or 0.0) > (gate.value or 0.0)
     for step in range(1, steps + 1):
         part = (step / steps) ** 1.3
@@ -541,11 +541,13 @@ def _history(gate: GateResult, seed: int) -> GateHistory:
             log_e = gate.log_e * part + rng.gauss(0, 0.3) * (1 - part)
         points.append(
             HistoryPoint(
-                cut=step * 2,
+                cut=step * 3,
                 n=n,
-                value=value,
-                bound=None if gate.bound is None else value + (width if rising else -width),
-                log_e=log_e,
+                value=round(value, 6),
+                bound=None
+                if gate.bound is None
+                else round(value + (width if rising else -width), 6),
+                log_e=None if log_e is None else round(log_e, 6),
             )
         )
     return GateHistory(
@@ -684,9 +686,9 @@ def _latency(slower: float) -> LatencyFigures:
         batches=2701,
         sampled=2701,
         probabilities=probabilities,
-        reference_ms=reference,
-        candidate_ms=candidate,
-        ratio=ratio,
+        reference_ms=tuple(round(one, 3) for one in reference),
+        candidate_ms=tuple(round(one, 3) for one in candidate),
+        ratio=tuple(round(one, 4) for one in ratio),
     )
 
 
@@ -741,8 +743,13 @@ def _disagreements() -> tuple[Disagreement, ...]:
     return (broken, *sorted(shown, key=lambda one: one.f1 or 0.0))
 
 
-if __name__ == "__main__":
+def main(directory: Path) -> None:
+    """Write the report of ``docs/examples/report``."""
     from rollout.report.writing import write_report
 
-    for written in write_report(aborted(), Path(sys.argv[1])).paths:
+    for written in write_report(aborted(), directory).paths:
         print(written)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

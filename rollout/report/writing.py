@@ -58,7 +58,7 @@ def write_report(data: ReportData, directory: Path) -> ReportFiles:
     """
     contents = {
         HTML: write_page(data).encode(),
-        JSON: data.model_dump_json(indent=2).encode() + b"\n",
+        JSON: data.model_dump_json().encode() + b"\n",
         MARKDOWN: write_markdown(data).encode(),
         JUNIT: write_junit(data),
     }
