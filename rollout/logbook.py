@@ -13,8 +13,8 @@ from contracts.judgement import Judgement
 from contracts.rollout import Offsets, Rollout
 from contracts.topics import TopicNames
 from rollout.chronicle import Chronicle, RecordedCut
+from rollout.evidence import Observer, Trial
 from rollout.evidence.reader import EvidenceReader
-from rollout.evidence.trial import Observer, Trial
 from rollout.logs import Log, OpenLog
 
 Progress = Callable[[str, float], None]
