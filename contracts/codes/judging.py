@@ -116,6 +116,12 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Give mgeo model compare a --golden or a --sample file.",
     ),
     CodeSpec(
+        "bad_expectation",
+        ("usage",),
+        "An `--expect` of mgeo rollout policy --explain is no known rate, or out of range.",
+        "Write for example --expect exact_match=0.985.",
+    ),
+    CodeSpec(
         "bad_guardrails",
         ("usage",),
         "The controller’s guardrails file has an unknown name, a wrong value or is no YAML.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from deploy.cli.program import example
 
 if TYPE_CHECKING:
     from contracts.policy import Policy
+    from rollout.policy.forecast import Outlook
 
 SetOption = Annotated[
     list[str] | None,
@@ -30,6 +32,8 @@ def register(group: typer.Typer) -> None:
             "mgeo rollout policy rollout.yaml",
             "mgeo rollout policy rollout.yaml --set gates.exact_match.min=0.97",
             "mgeo rollout policy --defaults",
+            "mgeo rollout policy rollout.yaml --explain --addresses-per-hour 20000 "
+            "--expect exact_match=0.9",
         ),
     )(policy)
 
@@ -40,6 +44,26 @@ def policy(
     defaults: Annotated[
         bool, typer.Option("--defaults", help="The policy of an empty file.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say how much evidence and time each gate will need.")
+    ] = False,
+    addresses_per_hour: Annotated[
+        float, typer.Option(min=1, help="With --explain: distinct addresses in the input.")
+    ] = 10_000,
+    rows_per_batch: Annotated[
+        float, typer.Option(min=1, help="With --explain: addresses in a shadow's device batch.")
+    ] = 16,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=RATE",
+            help="With --explain: exact_match, span_f1, error_increase, slow_batches, "
+            "latency_ratio or disagreement. Default: as two starter releases agree. Repeatable.",
+        ),
+    ] = None,
+    attempt: Annotated[
+        int, typer.Option(min=1, help="With --explain: the how-many-eth try of the same pair.")
+    ] = 1,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Check a policy file and print what it says, defaults included.
@@ -54,6 +78,18 @@ def policy(
         effective = parse_policy("", "defaults", overrides or ())
     else:
         effective = load_policy(file, overrides or ())
+    found = None
+    if explain or expect:
+        from rollout.policy.forecast import outlook, parse_expectations
+
+        rates = parse_expectations(expect or ())
+        found = outlook(
+            effective,
+            rates,
+            addresses_per_hour=addresses_per_hour,
+            rows_per_batch=rows_per_batch,
+            attempt=attempt,
+        )
     if output is Output.JSON:
         print_json(
             {
@@ -63,10 +99,14 @@ def policy(
                     name: {"value": value, "default": default}
                     for name, (value, default) in changed_fields(effective).items()
                 },
+                **({} if found is None else {"outlook": asdict(found)}),
             }
         )
         return
-    _print_fields(effective)
+    if found is None:
+        _print_fields(effective)
+    else:
+        _print_outlook(found, addresses_per_hour, rates)
     note(f"Digest: {policy_digest(effective)}")
 
 
@@ -88,3 +128,28 @@ def _print_fields(effective: Policy) -> None:
             for name, value in leaves(effective.model_dump(mode="json"))
         ],
     )
+
+
+def _print_outlook(found: Outlook, addresses_per_hour: float, rates: dict[str, float]) -> None:
+    def shown(n: int | None, hours: float | None) -> str:
+        return "never" if n is None or hours is None else f"{n:,} in {hours:,.1f} h"
+
+    print_table(
+        ("gate", "counts", "can pass after", "stops after", ""),
+        [
+            (
+                one.gate,
+                one.unit,
+                shown(one.pass_n, one.pass_hours),
+                shown(one.fail_n, one.fail_hours),
+                one.note,
+            )
+            for one in found.forecasts
+        ],
+        title=f"At {addresses_per_hour:,.0f} distinct addresses per hour, "
+        + ", ".join(f"{name} {value:g}" for name, value in rates.items()),
+    )
+    if found.hours is None:
+        print(f"It will not pass: {found.because}.")
+    else:
+        print(f"About {found.hours:,.1f} hours of shadowing to pass: {found.because}.")
