@@ -69,6 +69,7 @@ format: $(VENV)/.tests ## Format the code
 generate: $(VENV)/.tests ## Write the schemas and the reference pages anew, from the code
 	$(BIN)/python -m contracts.generate
 	$(BIN)/python -m deploy.reference
+	$(BIN)/python -m rollout.report.example docs/examples/report
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from contracts.audit import AuditRecord, decode_audit
 from contracts.control import RolloutState, decode_state, supersedes
@@ -16,6 +16,9 @@ from rollout.chronicle import Chronicle, RecordedCut
 from rollout.evidence import Observer, Trial
 from rollout.evidence.reader import EvidenceReader
 from rollout.logs import Log, OpenLog
+
+if TYPE_CHECKING:
+    from rollout.evidence.archive import ArchiveWriter
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and which part of it is done, in [0, 1]."""
@@ -79,9 +82,19 @@ async def refolded(
     cuts: Sequence[RecordedCut],
     *,
     observer: Observer | None = None,
+    archive: ArchiveWriter | None = None,
     progress: Progress = silent,
 ) -> AsyncGenerator[tuple[RecordedCut, Judgement, Trial], None]:
     """Fold the recorded cuts anew, one by one, as the controller did.
+
+    Args:
+        open_log: opens a topic.
+        names: of the topics.
+        rollout: whose evidence.
+        cuts: the recorded ones, in order.
+        observer: sees what is folded.
+        archive: writes it down.
+        progress: told after each cut.
 
     Yields:
         The recorded cut, what is said at it now, and the fold as it stands.
@@ -89,9 +102,14 @@ async def refolded(
     Raises:
         BackendUnreachableError: Kafka stopped answering.
     """
-    async with EvidenceReader(open_log, names, rollout, observer=observer) as reader:
+    reader = EvidenceReader(open_log, names, rollout, observer=observer, recorder=archive)
+    async with reader:
         for number, recorded in enumerate(cuts, 1):
+            if archive is not None:
+                archive.begin(recorded.cut.number)
             judgement = await reader.advance(recorded.cut)
+            if archive is not None:
+                archive.end(reader.trial)
             progress("evidence", number / len(cuts))
             yield recorded, judgement, reader.trial
 

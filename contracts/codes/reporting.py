@@ -19,4 +19,22 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "A file that should be archived evidence is not, or is damaged.",
         "Export it again while the topics still hold the evidence, or take another copy.",
     ),
+    CodeSpec(
+        "nothing_decided",
+        ("verdict",),
+        "A rollout was to be verified that has decided nothing yet.",
+        "Verify it again when it has passed or ended.",
+    ),
+    CodeSpec(
+        "decision_unverifiable",
+        ("verdict",),
+        "The audit does not say what the rollout to be verified was about.",
+        "It was written by an earlier release; verify an archive of its report.",
+    ),
+    CodeSpec(
+        "archive_incomplete",
+        ("verdict",),
+        "The directory to be verified lacks files of a report, or they are damaged.",
+        "Write the whole archive with mgeo rollout report ID --out DIR.",
+    ),
 )

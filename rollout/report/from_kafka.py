@@ -6,8 +6,10 @@ stands.
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
@@ -21,6 +23,7 @@ from contracts.phases import ENDED
 from contracts.rollout import Rollout
 from contracts.topics import TopicNames
 from rollout.chronicle import Chronicle
+from rollout.evidence.archive import ArchiveWriter
 from rollout.history import Served
 from rollout.logbook import (
     Progress,
@@ -32,6 +35,7 @@ from rollout.logbook import (
     until,
 )
 from rollout.logs import OpenLog
+from rollout.report.archive import CUTS, EVIDENCE, write_cuts
 from rollout.report.data import (
     AlertSeen,
     GateHistory,
@@ -42,6 +46,7 @@ from rollout.report.data import (
     TransitionSeen,
 )
 from rollout.report.figures import Figures
+from rollout.report.writing import ReportFiles, prepare, unwritable, write_report
 
 _POINTS: Final = 160
 """Points of a gate's history at most."""
@@ -71,19 +76,52 @@ async def collect(
         BackendUnreachableError: Kafka does not answer.
         UsageError: ``no_topic``, ``no_rollout`` or ``unknown_rollout``.
     """
-    data, _, _ = await gathered(open_log, names, rollout_id, now=now, progress=progress)
+    data, _ = await _gathered(open_log, names, rollout_id, None, now=now, progress=progress)
     return data
 
 
-async def gathered(
+async def write(
     open_log: OpenLog,
     names: TopicNames,
     rollout_id: str | None,
+    directory: Path,
     *,
     now: datetime,
     progress: Progress = silent,
-) -> tuple[ReportData, Chronicle, Rollout]:
-    """The same, with what it was made from: for an archive of the evidence."""
+) -> ReportFiles:
+    """Write the whole report of a rollout, with the archive that its decision is checked from.
+
+    Args:
+        open_log: opens a topic.
+        names: of the topics.
+        rollout_id: which one; None for the one that runs, or ran last.
+        directory: where; it is made. Files of an earlier report in it are replaced.
+        now: with a time zone; it stands in the report.
+        progress: told how far it is.
+
+    Raises:
+        BackendUnreachableError: Kafka does not answer.
+        UsageError: ``no_topic``, ``no_rollout``, ``unknown_rollout`` or ``report_unwritable``.
+    """
+    prepare(directory)
+    data, chronicle = await _gathered(
+        open_log, names, rollout_id, directory / EVIDENCE, now=now, progress=progress
+    )
+    files = write_report(data, directory)
+    with unwritable(directory):
+        write_cuts(directory / CUTS, (one.entry for one in chronicle.cuts))
+    return replace(files, evidence=directory / EVIDENCE, cuts=directory / CUTS)
+
+
+async def _gathered(
+    open_log: OpenLog,
+    names: TopicNames,
+    rollout_id: str | None,
+    evidence: Path | None,
+    *,
+    now: datetime,
+    progress: Progress,
+) -> tuple[ReportData, Chronicle]:
     state = await newest_state(open_log, names)
     newest = None if state is None else state.rollout
     if rollout_id is None:
@@ -112,11 +150,23 @@ async def gathered(
         "gates are of what is left."
         for topic in gone
     ]
-    differing = 0
-    folded = refolded(open_log, names, rollout, chronicle.cuts, observer=figures, progress=progress)
-    async with aclosing(folded) as steps:
-        async for recorded, judgement, _ in steps:
-            differing += judgement.verdict != recorded.judgement.verdict
+    with ExitStack() as stack:
+        archive = None
+        if evidence is not None:
+            archive = stack.enter_context(ArchiveWriter(evidence, rollout.rollout_id))
+        folded = refolded(
+            open_log,
+            names,
+            rollout,
+            chronicle.cuts,
+            observer=figures,
+            archive=archive,
+            progress=progress,
+        )
+        differing = 0
+        async with aclosing(folded) as steps:
+            async for recorded, judgement, _ in steps:
+                differing += judgement.verdict != recorded.judgement.verdict
     if differing and not gone:
         notes.append(
             f"At {differing} of {len(chronicle.cuts)} cuts the evidence says something else now "
@@ -124,7 +174,7 @@ async def gathered(
         )
     served = await _served(open_log, names, chronicle, rollout, progress)
     data = _data(state if current else None, chronicle, rollout, figures, served, tuple(notes), now)
-    return data, chronicle, rollout
+    return data, chronicle
 
 
 def _data(

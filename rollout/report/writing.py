@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,6 +34,8 @@ class ReportFiles:
         markdown: for a merge request's comment.
         junit: for a CI server.
         decision: the decision record as its digest is taken over; None while there is none.
+        evidence: the evidence as Parquet; None where it was not asked for.
+        cuts: the recorded cuts, one a line; None like ``evidence``.
     """
 
     directory: Path
@@ -40,12 +44,15 @@ class ReportFiles:
     markdown: Path
     junit: Path
     decision: Path | None
+    evidence: Path | None = None
+    cuts: Path | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """All files that were written."""
         written = (self.html, self.json, self.markdown, self.junit)
-        return written if self.decision is None else (*written, self.decision)
+        more = (self.decision, self.evidence, self.cuts)
+        return (*written, *(path for path in more if path is not None))
 
 
 def write_report(data: ReportData, directory: Path) -> ReportFiles:
@@ -64,18 +71,12 @@ def write_report(data: ReportData, directory: Path) -> ReportFiles:
     }
     if data.decision is not None:
         contents[DECISION] = canonical_json(data.decision)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
+    prepare(directory)
+    with unwritable(directory):
         for name, content in contents.items():
             _replace(directory / name, content)
         if data.decision is None:
             (directory / DECISION).unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"the report cannot be written to {directory}: {error.strerror}",
-            code="report_unwritable",
-            hint="name a directory that can be written to",
-        ) from error
     return ReportFiles(
         directory=directory,
         html=directory / HTML,
@@ -84,6 +85,33 @@ def write_report(data: ReportData, directory: Path) -> ReportFiles:
         junit=directory / JUNIT,
         decision=directory / DECISION if data.decision is not None else None,
     )
+
+
+def prepare(directory: Path) -> None:
+    """Make the directory of a report, before work is done for it.
+
+    Raises:
+        UsageError: ``report_unwritable``.
+    """
+    with unwritable(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def unwritable(directory: Path) -> Iterator[None]:
+    """Say what to do where a directory can't be written to.
+
+    Raises:
+        UsageError: ``report_unwritable``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written to {directory}: {error.strerror}",
+            code="report_unwritable",
+            hint="name a directory that can be written to",
+        ) from error
 
 
 def _replace(path: Path, content: bytes) -> None:
