@@ -44,7 +44,7 @@ def check(
             help="Part of the addresses that the two models will read unlike; "
             "mgeo model compare measures it.",
         ),
-    ] = 0.15,
+    ] = 0.21,
     spread: Annotated[
         float,
         typer.Option(
@@ -52,7 +52,7 @@ def check(
             max=1.0,
             help="By how much F1 differs there (root mean square).",
         ),
-    ] = 0.35,
+    ] = 0.33,
     min_delta: Annotated[
         float,
         typer.Option(min=-1.0, max=1.0, help="The policy’s golden.min_delta."),
