@@ -21,7 +21,8 @@ from contracts.policy import Policy
 from contracts.spec import ModelSpec
 from deploy.paired_parsing import PairedGroup, PairedParser, Progress, run_all
 from rollout.evidence.outcomes import AddressOutcome
-from rollout.evidence.pairing import flat_hash, span_f1
+from rollout.evidence.pairing import span_f1
+from rollout.evidence.production import flat_hash
 from rollout.evidence.units import unit_of
 from rollout.golden import GoldenComparison, GoldenSet, compare
 from rollout.judge.golden import golden_gate

@@ -7,7 +7,8 @@ from typing import Final
 
 from contracts.judgement import Accounting
 from contracts.rollout import Cut, Rollout
-from rollout.evidence.pairing import PairEvidence, ProductionEvidence
+from rollout.evidence.pairing import PairEvidence
+from rollout.evidence.production import ProductionEvidence
 
 _EPOCHS_MAX: Final = 4096
 """Pairs of spec and epoch that are counted: a rollout has a handful."""

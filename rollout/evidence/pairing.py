@@ -10,18 +10,12 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final, Literal
 
-import orjson
-
 from contracts.canonical import canonical_json
-from contracts.events import AddressResult, ParsedBatch, ServedModel, ShadowPair, ShadowSide
+from contracts.events import AddressResult, ServedModel, ShadowPair, ShadowSide
 from contracts.spec import ModelSpec
 from rollout.evidence.outcomes import BatchOutcome
+from rollout.evidence.production import flat_hash, is_input_fault
 from rollout.evidence.units import unit_of, unit_of_place
-
-INPUT_FAULTS: Final = frozenset(
-    {"bad_address", "bad_id", "bad_text", "empty_text", "lone_surrogate", "text_too_long"}
-)
-"""Faults of an address itself (``contracts.decode``): they say nothing about a model."""
 
 RECORD_FAULTS: Final = frozenset(
     {
@@ -134,31 +128,6 @@ class PairEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class ProductionEvidence:
-    """One of production's results, as far as it is evidence.
-
-    Attributes:
-        partition: of the input record.
-        offset: likewise.
-        spec_key: ``ModelSpec.key`` of the model that made it.
-        track: that served it.
-        serving_epoch: under which it was served.
-        addresses: how many it has, without those with input faults.
-        errors: those of them that the model has no result for.
-        flats: 64-bit hash of every flat view, eight bytes each, in order of the addresses.
-    """
-
-    partition: int
-    offset: int
-    spec_key: str
-    track: str
-    serving_epoch: int
-    addresses: int
-    errors: int
-    flats: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class MissingRecord:
     """A record of the sample that the shadow passed without a pair.
 
@@ -182,13 +151,6 @@ def span_f1(candidate: AddressResult, reference: AddressResult) -> float:
     return 2 * len(ours & theirs) / both if both else 1.0
 
 
-def flat_hash(result: AddressResult) -> int:
-    """64 bits over the flat view, or over the error where there is none."""
-    view: object = result.address if result.status == "ok" else [result.error]
-    raw = orjson.dumps(view, option=orjson.OPT_SORT_KEYS)
-    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big")
-
-
 def is_spec(model: ServedModel, spec: ModelSpec) -> bool:
     """Whether a result was made by exactly this spec."""
     return (
@@ -197,11 +159,6 @@ def is_spec(model: ServedModel, spec: ModelSpec) -> bool:
         and model.precision == spec.precision
         and model.fingerprint == spec.fingerprint
     )
-
-
-def spec_key(model: ServedModel) -> str:
-    """``ModelSpec.key`` of the model that made a result."""
-    return f"{model.version}@{model.precision}+{model.digest[7:23]}+{model.fingerprint}"
 
 
 def evidence_of(pair: ShadowPair, *, keep_source: bool = False) -> PairEvidence:
@@ -242,21 +199,6 @@ def evidence_of_missing(missing: MissingRecord) -> PairEvidence:
         batch=None,
         input_ms=None,
         body=b"",
-    )
-
-
-def production_of(batch: ParsedBatch) -> ProductionEvidence:
-    """What one result of production says."""
-    judged = [one for one in batch.results if not _input_fault(one)]
-    return ProductionEvidence(
-        partition=batch.origin.partition,
-        offset=batch.origin.offset,
-        spec_key=spec_key(batch.model),
-        track=batch.model.track,
-        serving_epoch=batch.model.serving_epoch,
-        addresses=len(judged),
-        errors=sum(one.status == "error" for one in judged),
-        flats=b"".join(flat_hash(one).to_bytes(8, "big") for one in batch.results),
     )
 
 
@@ -311,11 +253,10 @@ def _addresses(pair: ShadowPair) -> tuple[AddressEvidence, ...]:
 def _says_nothing(candidate: AddressResult | None, reference: AddressResult | None) -> bool:
     """The address itself is at fault: both sides say so, or the only side that there is."""
     sides = [side for side in (candidate, reference) if side is not None]
-    return all(_input_fault(side) for side in sides) and len({side.error for side in sides}) == 1
-
-
-def _input_fault(result: AddressResult) -> bool:
-    return result.status == "error" and result.error in INPUT_FAULTS
+    return (
+        all(is_input_fault(side.status, side.error) for side in sides)
+        and len({side.error for side in sides}) == 1
+    )
 
 
 def _text(candidate: AddressResult | None, reference: AddressResult | None) -> str | None:

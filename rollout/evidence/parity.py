@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rollout.evidence.outcomes import ParityOutcome
-from rollout.evidence.pairing import AddressEvidence, ProductionEvidence
+from rollout.evidence.pairing import AddressEvidence
+from rollout.evidence.production import ProductionEvidence
 
 WAITING_MAX: Final = 200_000
 """Addresses (a record counts as one at least) that wait, on both sides together: at about 250

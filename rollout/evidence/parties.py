@@ -8,7 +8,8 @@ from typing import Protocol
 from contracts.events import ShadowPair
 from contracts.judgement import GateResult, Judgement
 from rollout.evidence.outcomes import AddressOutcome, BatchOutcome, ParityOutcome
-from rollout.evidence.pairing import AddressEvidence, PairEvidence, ProductionEvidence
+from rollout.evidence.pairing import AddressEvidence, PairEvidence
+from rollout.evidence.production import ProductionEvidence
 from rollout.judge.look import Look
 
 

@@ -9,13 +9,19 @@ from typing import Final
 from contracts.rollout import Offsets
 
 RECORDS_MAX: Final = 10_000
-"""Records of one evidence topic in one cut. Folded they take about 300 bytes an address."""
+"""Records of one evidence topic in one cut, at most."""
 
-RECORDS_MIN: Final = 500
-"""However small the sample: fewer records are not worth a cut."""
+RECORDS_MIN: Final = 100
+"""However large the records and however small the sample: fewer are not worth a cut."""
 
-OFFSETS_MAX: Final = 400_000
-"""Input offsets that one cut passes: each is hashed to know whether the sample holds it."""
+ADDRESSES_MAX: Final = 200_000
+"""Addresses in one cut, about: decoded they take 200 to 300 bytes each."""
+
+ADDRESSES_UNKNOWN: Final = 400
+"""Addresses that a record is taken to have before any was seen; 1,000 is the most by default."""
+
+OFFSETS_MAX: Final = 200_000
+"""Input offsets that one cut passes, about: each is hashed to know whether the sample holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ def portion_of(
     positions: Mapping[int, int],
     share: float,
     committed: Mapping[int, int] | None = None,
+    *,
+    addresses_per_record: float | None = None,
 ) -> Portion:
     """As much as one cut may take, evenly over the partitions that have something new.
 
@@ -48,9 +56,12 @@ def portion_of(
         positions: what was read already.
         share: of the sample: the smaller it is, the more input stands behind each record.
         committed: the shadow's commits.
+        addresses_per_record: as seen so far; None before any was.
     """
     fresh = [p for p, end in ends.items() if end > positions.get(p, 0)]
-    budget = max(RECORDS_MIN, min(RECORDS_MAX, int(OFFSETS_MAX / 2 * share)))
+    size = ADDRESSES_UNKNOWN if addresses_per_record is None else max(1.0, addresses_per_record)
+    budget = int(min(RECORDS_MAX, OFFSETS_MAX * share, ADDRESSES_MAX / size))
+    budget = max(RECORDS_MIN, budget)
     each = max(1, budget // max(1, len(fresh)))
     taken = {p: min(end, positions.get(p, 0) + each) for p, end in ends.items()}
     cut_short = tuple(p for p in fresh if taken[p] < ends[p])

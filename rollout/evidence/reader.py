@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -11,14 +11,14 @@ from typing import Any, Final, Self
 
 from pydantic import ValidationError
 
-from contracts.events import ParsedBatch, ShadowPair
+from contracts.events import Origin, ShadowPair
 from contracts.judgement import Judgement
 from contracts.rollout import Cut, Rollout
 from contracts.topics import TopicNames
 from rollout.evidence.holes import HoleReader
-from rollout.evidence.pairing import production_of
 from rollout.evidence.parties import Judging, Observer, Recorder
 from rollout.evidence.portions import Portion, portion_of
+from rollout.evidence.production import read_production
 from rollout.evidence.tail import Tail
 from rollout.evidence.trial import Trial
 from rollout.logs import Log, Offsets, OpenLog
@@ -146,7 +146,12 @@ class EvidenceReader:
             if shadow.get(partition, 0) >= written.get(partition, 0):
                 committed[partition] = max(offset, committed.get(partition, 0))
         portion = await self._portion(shadow, committed)
-        parsed = portion_of(await self._parsed.ends(), self._parsed.positions, self._rollout.share)
+        parsed = portion_of(
+            await self._parsed.ends(),
+            self._parsed.positions,
+            1.0,  # every record of it is read, whatever the sample
+            addresses_per_record=self.trial.addresses_per_record,
+        )
         self.behind = portion.shortened or parsed.shortened
         return Cut(
             number=number,
@@ -173,18 +178,15 @@ class EvidenceReader:
         for partition in await self._shadow.skip_deleted():
             trial.expire(partition)
         await self._parsed.skip_deleted()
+        # Decoding and folding may take seconds, and heartbeats run on this loop: so in a thread.
         async for records in self._shadow.upto(cut.shadow):
-            for record in records:
-                self._take_pair(record, cut)
-            await asyncio.sleep(0)  # decoding takes long: heartbeats must get their turn
+            await asyncio.to_thread(self._take_pairs, records, cut)
         async for records in self._parsed.upto(cut.parsed):
-            for record in records:
-                self._take_production(record)
-            await asyncio.sleep(0)
+            await asyncio.to_thread(self._take_productions, records)
         for partition, committed in sorted(cut.shadow_committed.items()):
             await self._fill_holes(partition, committed)
         self._last = cut
-        return trial.close(cut)
+        return await asyncio.to_thread(trial.close, cut)
 
     async def _settled(self, written: Mapping[int, int]) -> Offsets:
         """The committed ends, once they have reached what was written, or when time is up."""
@@ -198,7 +200,13 @@ class EvidenceReader:
             await asyncio.sleep(0.02)
 
     async def _portion(self, ends: Offsets, committed: Offsets) -> Portion:
-        portion = portion_of(ends, self._shadow.positions, self._rollout.share, committed)
+        portion = portion_of(
+            ends,
+            self._shadow.positions,
+            self._rollout.share,
+            committed,
+            addresses_per_record=self.trial.addresses_per_record,
+        )
         for partition in portion.cut_short:
             # Pairs are in the order of the input: those before this one are all below its origin.
             origin = await self._origin_after(partition, portion.ends[partition])
@@ -226,32 +234,35 @@ class EvidenceReader:
                     return pair.origin.offset
         return 0
 
-    def _take_pair(self, record: Any, cut: Cut) -> None:
-        try:
-            pair = ShadowPair.model_validate_json(record.value or b"")
-        except ValidationError:
-            self.corrupt += 1
-            return
-        origin = pair.origin
-        if (
-            origin.topic != self._names.events
-            or origin.partition != record.partition
-            or origin.offset >= cut.events.get(origin.partition, 0)
-        ):
-            self.corrupt += 1
-            return
-        self.trial.take_pair(pair)
+    def _take_pairs(self, records: Sequence[Any], cut: Cut) -> None:
+        for record in records:
+            try:
+                pair = ShadowPair.model_validate_json(record.value or b"")
+            except ValidationError:
+                self.corrupt += 1
+                continue
+            if self._is_of(record, pair.origin) and (
+                pair.origin.offset < cut.events.get(pair.origin.partition, 0)
+            ):
+                self.trial.take_pair(pair)
+            else:
+                self.corrupt += 1
 
-    def _take_production(self, record: Any) -> None:
-        try:
-            batch = ParsedBatch.model_validate_json(record.value or b"")
-        except ValidationError:
-            self.corrupt += 1
-            return
-        if batch.origin.topic == self._names.events and batch.origin.partition == record.partition:
-            self.trial.take_production(production_of(batch))
-        else:
-            self.corrupt += 1
+    def _take_productions(self, records: Sequence[Any]) -> None:
+        for record in records:
+            try:
+                topic, result = read_production(record.value or b"")
+            except ValueError:
+                self.corrupt += 1
+                continue
+            if topic == self._names.events and result.partition == record.partition:
+                self.trial.take_production(result)
+            else:
+                self.corrupt += 1
+
+    def _is_of(self, record: Any, origin: Origin) -> bool:
+        """Evidence stands in the partition of its input; anything else is not ours."""
+        return origin.topic == self._names.events and origin.partition == record.partition
 
     async def _fill_holes(self, partition: int, committed: int) -> None:
         runs = list(self.trial.holes(partition, committed))

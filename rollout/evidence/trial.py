@@ -24,14 +24,13 @@ from rollout.evidence.pairing import (
     AddressEvidence,
     MissingRecord,
     PairEvidence,
-    ProductionEvidence,
     evidence_of,
     evidence_of_missing,
     is_spec,
-    production_of,
 )
 from rollout.evidence.parity import WAITING_MAX, PartitionJoin
 from rollout.evidence.parties import Judging, Observer, Recorder, Watching
+from rollout.evidence.production import ProductionEvidence, production_of
 from rollout.evidence.units import UnitSet, unit_of
 from rollout.judge.look import Look
 
@@ -124,6 +123,12 @@ class Trial:
     def accounting(self) -> Accounting:
         """Every record of the sample so far, by what became of it."""
         return self._counts.accounting(self._cut, self.rollout, distinct=len(self._units))
+
+    @property
+    def addresses_per_record(self) -> float | None:
+        """Mean over paired records; None before there are any."""
+        counts = self._counts
+        return counts.addresses / counts.paired if counts.paired else None
 
     @property
     def spec_mismatch(self) -> bool:

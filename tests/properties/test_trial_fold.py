@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.evidence import Trial
-from rollout.evidence.pairing import production_of
+from rollout.evidence.production import production_of
 from tests.rollouts.histories import PARTITIONS, Delivery, histories
 from tests.rollouts.pairs import Witness, rollout_of
 

@@ -17,8 +17,9 @@ from contracts.events import AddressResult, Origin, ShadowBatch, ShadowPair, Sha
 from contracts.judgement import Accounting, Judgement
 from contracts.rollout import Cut, Rollout
 from rollout.evidence.archive.columns import NONE, VERSION
-from rollout.evidence.pairing import MissingRecord, ProductionEvidence
+from rollout.evidence.pairing import MissingRecord
 from rollout.evidence.parties import Judging, Observer
+from rollout.evidence.production import ProductionEvidence
 from rollout.evidence.trial import Trial
 
 _BATCH: Final = 2_000

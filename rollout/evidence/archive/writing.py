@@ -16,8 +16,9 @@ from contracts.events import ShadowPair
 from contracts.rollout import Cut, Rollout
 from contracts.topics import TopicNames
 from rollout.evidence.archive.columns import NONE, SCHEMA
-from rollout.evidence.pairing import AddressEvidence, PairEvidence, ProductionEvidence
+from rollout.evidence.pairing import AddressEvidence, PairEvidence
 from rollout.evidence.parties import Observer
+from rollout.evidence.production import ProductionEvidence
 from rollout.evidence.reader import EvidenceReader
 from rollout.evidence.trial import Trial
 from rollout.logs import OpenLog
