@@ -9,6 +9,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumer.parser.seams import AddressModel
+from consumer.service.loading import model_loader
+from consumer.store import open_store
+from consumer.store.first_spec import spec_of
 from consumer.stream.shadow import shadow_role
 from contracts.errors import FatalError
 from contracts.events import ShadowPair
@@ -25,7 +28,12 @@ from tests.models.misbehaving import WAYS, misbehaving
 from tests.streams.eventually import eventually
 from tests.streams.rollouts import CANDIDATE, memory_of, pairs_of, rollout_of, state_of
 from tests.streams.topic import everything
-from tests.streams.worker import RunningWorker, running_worker, write_state
+from tests.streams.worker import (
+    RunningWorker,
+    running_worker,
+    settings_for_tests,
+    write_state,
+)
 
 pytestmark = pytest.mark.broker
 
@@ -308,3 +316,40 @@ async def test_partitions_move_between_shadows_and_no_record_is_missed(
             await publish(stream, 60)
             await until_shadowed(stream, rollout)
     assert set(places(await pairs_of(stream))) == set(await inputs(stream))
+
+
+async def test_two_real_releases_run_side_by_side(stream: KafkaSettings) -> None:
+    settings = settings_for_tests(device="cpu", version="mgeo-starter-v1-20260915")
+    store = open_store(settings)
+    rollout = rollout_of(
+        reference=spec_of(store, "mgeo-starter-v1-20260915", settings),
+        candidate=spec_of(store, "mgeo-starter-v2-20261015", settings),
+    )
+    state = state_of(rollout, Phase.SHADOWING, revision=2, stable=rollout.reference)
+    await write_state(stream, state)
+    async with running_worker(stream, role=shadow_role, load=model_loader(settings)) as worker:
+        async with AddressPublisher(stream) as publisher:
+            await publisher.publish(["浙江省杭州市余杭区文一西路969号", "  ", "北京市海淀区" * 60])
+            await publisher.publish(["上海市浦东新区张江路1弄2号301室"])
+        await until_shadowed(stream, rollout)
+        spent = [
+            await worker.metric(f'mgeo_device_seconds_total{{spec="{spec.key}"}}')
+            for spec in (rollout.candidate, rollout.reference)
+        ]
+    assert min(spent) > 0
+    pairs = await pairs_of(stream)
+    assert len(pairs) == 2
+    for pair in pairs:
+        for side, spec in (
+            (pair.candidate, rollout.candidate),
+            (pair.reference, rollout.reference),
+        ):
+            assert (side.model.version, side.model.digest) == (spec.version, spec.digest)
+            assert side.model.fingerprint == spec.fingerprint
+            for one in side.results:
+                assert (one.error == "empty_text") == (one.text == "  ")
+                assert one.status == "error" or one.address["city"] in (
+                    "杭州市",
+                    "北京市",
+                    "上海市",
+                )

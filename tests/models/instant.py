@@ -34,8 +34,13 @@ class InstantEncoder:
     device_name = "instant"
 
     def __init__(
-        self, seconds_per_token: float = 0.0, before: Callable[[TokenIds], None] | None = None
+        self,
+        seconds_per_token: float = 0.0,
+        before: Callable[[TokenIds], None] | None = None,
+        *,
+        immune: bool = False,
     ) -> None:
+        self._immune = immune
         self._seconds_per_token = seconds_per_token
         self._before = before
         self.batches: list[tuple[int, int]] = []
@@ -45,7 +50,7 @@ class InstantEncoder:
         self.batches.append((len(lengths), int(token_ids.shape[1])))
         if self._before is not None:
             self._before(token_ids)
-        if spells_killer(token_ids):
+        if not self._immune and spells_killer(token_ids):
             os._exit(9)
         if any(_spells(row, BROKEN_TEXT) for row in token_ids):
             raise RuntimeError("broken on purpose")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -69,3 +71,21 @@ class MisbehavingEncoder(instant.InstantEncoder):
 def misbehaving(spec: ModelSpec, way: str) -> instant.InstantModel:
     """A model with such an encoder."""
     return instant.InstantModel(spec, MisbehavingEncoder(way))
+
+
+class DeadlyEncoder(instant.InstantEncoder):
+    """Ends the process at the killing text, as a fault in native code would."""
+
+    def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
+        if instant.spells_killer(token_ids):
+            os._exit(9)
+        return super().encode(token_ids, lengths)
+
+
+class HangingEncoder(instant.InstantEncoder):
+    """Never comes back from the killing text."""
+
+    def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
+        if instant.spells_killer(token_ids):
+            time.sleep(3600)
+        return super().encode(token_ids, lengths)

@@ -127,6 +127,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds-per-token", type=float, default=0.0)
     parser.add_argument("--calls", type=Path, help="note every start of the killing text here")
     parser.add_argument("--unfenced", action="store_true", help="a transactional id per process")
+    parser.add_argument("--role", choices=["stable", "shadow"], default="stable")
+    parser.add_argument("--candidate", metavar="WAY", help="how the candidate goes wrong")
     parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
     return parser.parse_args()
 
@@ -134,12 +136,17 @@ def _arguments() -> argparse.Namespace:
 def _main() -> int:
     import uvloop
 
+    from consumer.parser.seams import AddressModel
     from consumer.service.worker import Worker
     from consumer.stream.roles import stable_role
+    from consumer.stream.shadow import shadow_role
     from contracts.errors import MgeoError
     from contracts.logs import configure_logs
     from contracts.settings import KafkaSettings
+    from contracts.spec import ModelSpec
     from tests.models import instant
+    from tests.models.misbehaving import DeadlyEncoder, HangingEncoder, misbehaving
+    from tests.streams.rollouts import CANDIDATE
     from tests.streams.worker import settings_for_tests, unfenced_sinks
 
     arguments = _arguments()
@@ -158,7 +165,20 @@ def _main() -> int:
                 os.fsync(file.fileno())
 
     encoder = instant.InstantEncoder(arguments.seconds_per_token, before=note)
-    role = stable_role(kafka.names, settings.limits)
+    role = {"stable": stable_role, "shadow": shadow_role}[arguments.role](
+        kafka.names, settings.limits
+    )
+
+    def load(spec: ModelSpec) -> AddressModel:
+        if arguments.candidate is None:
+            return instant.InstantModel(spec, encoder)
+        if spec != CANDIDATE:
+            return instant.InstantModel(spec, instant.InstantEncoder(immune=True))
+        if arguments.candidate == "dies":
+            return instant.InstantModel(spec, DeadlyEncoder())
+        if arguments.candidate == "hangs":
+            return instant.InstantModel(spec, HangingEncoder())
+        return misbehaving(spec, arguments.candidate)
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -169,7 +189,7 @@ def _main() -> int:
         settings,
         kafka,
         role,
-        load=lambda spec: instant.InstantModel(spec, encoder),
+        load=load,
         sink_factory=unfenced_sinks(kafka, settings) if arguments.unfenced else None,
     )
     try:
