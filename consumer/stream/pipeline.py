@@ -284,16 +284,15 @@ class Pipeline:
                     half.fault = outcome.code
                 else:
                     half.scores[index] = outcome
-        device_batch = DeviceBatch(
-            id=name,
-            rows=len(rows),
-            tokens=len(rows) * rows[0].length,  # the batcher puts the longest first
-            order=order,
-            seconds=tuple(ran.seconds for ran in run.sides),
-        )
-        self._telemetry.batch(batch, [model.spec for model in models], device_batch.seconds)
+        seconds = tuple(ran.seconds for ran in run.sides)
+        self._telemetry.batch(batch, [model.spec for model in models], seconds)
+        device_batch = None
+        if all(members):  # else one of them had nothing to do, and the times compare nothing
+            # The batcher puts the longest row first.
+            tokens = len(rows) * rows[0].length
+            device_batch = DeviceBatch(name, len(rows), tokens, order, seconds)
         for row in rows:
-            row.task.device_batch = device_batch
+            row.task.device_batch = device_batch or row.task.device_batch
             for record, _ in row.task.waiting:
                 if record.device_at is None:
                     record.device_at = run.started_at

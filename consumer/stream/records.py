@@ -76,7 +76,7 @@ class Record:
         results: for each side one per address, None while unknown.
         pending: addresses without a result.
         device_at: when its first device batch began, monotonic seconds.
-        device_batch: the device batch that ended last; None when nothing of it ran.
+        device_batch: the last device batch that all sides ran; None when there was none.
         dead_letter: set where it has no results.
         outgoing: the record to publish, once finished.
         outcome: what it became, once finished.
