@@ -107,7 +107,9 @@ def _shadowing(standing: Standing, now: datetime) -> str:
         return "the first pairs"
     policy = rollout.policy
     if judgement.verdict in ("no_data", "stale"):
-        return f"{judgement.reason or judgement.code}{_to_decide(policy, rollout, now)}"
+        what = "a first pair" if judgement.verdict == "no_data" else "fresh pairs"
+        words = judgement.reason or judgement.code
+        return f"{what}: {words}{_to_decide(policy, rollout, now)}"
     need: list[str] = []
     distinct = judgement.accounting.distinct
     if distinct < policy.shadow.min_pairs:
