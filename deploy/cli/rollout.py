@@ -20,6 +20,7 @@ PARTS: tuple[str, ...] = (
     "deploy.cli.rollout_verbs",
     # What it left behind: reports, audits, proofs.
     "deploy.cli.rollout_audit",
+    "deploy.cli.rollout_report",
     # Files that it is judged by.
     "deploy.cli.rollout_policy",
     # The controller itself.

@@ -370,5 +370,18 @@ def _follow(kafka: KafkaSettings, rollout_id: str, options: _Options) -> int:
             print_status(document, waited.standing)
     told_to_stop = waited.code == exit_codes.TIMED_OUT and waited.stopped != "timeout"
     if options.report is not None and not told_to_stop:
-        note(f"no report is written to {options.report} yet")
+        _write_report(kafka, rollout_id, options.report)
     return waited.code
+
+
+def _write_report(kafka: KafkaSettings, rollout_id: str, directory: Path) -> None:
+    """Write the report; the exit code stays the rollout's, whatever becomes of it."""
+    from contracts.errors import MgeoError
+    from deploy.cli.rollout_report import write
+
+    try:
+        files = write(kafka, rollout_id, directory)
+    except MgeoError as error:
+        note(f"The report could not be written: {error}")
+    else:
+        note(f"Report: {files.html}")
