@@ -120,7 +120,8 @@ def _request(entry: RequestEntry) -> str:
 def _cut(entry: CutEntry) -> str:
     judgement = entry.judgement
     seen = judgement.accounting
-    words = judgement.reason or judgement.code
+    # While it goes on the reason lists every open gate: --cuts shows their figures.
+    words = "" if judgement.verdict == "continue" else judgement.reason or judgement.code
     return (
         f"cut {entry.cut.number}: {judgement.verdict.replace('_', ' ')}, "
         f"{seen.distinct:,} distinct addresses" + (f"; {words}" if words else "")

@@ -316,13 +316,18 @@ def _look(
         path = wish.policy_file.parent / wish.policy.golden.path
     if path is None:
         return None
-    from importlib import import_module
+    from deploy.cli.progress import address_bars
+    from deploy.golden import look
 
-    look = import_module("deploy.golden").look
-    found: GoldenOutcome = look(
-        path, reference=reference, candidate=candidate, policy=wish.policy, settings=settings
-    )
-    return found
+    with address_bars() as bars:
+        return look(
+            path,
+            reference=reference,
+            candidate=candidate,
+            policy=wish.policy,
+            settings=settings,
+            progress=bars.add("golden set").advance,
+        )
 
 
 def _print_started(started: _Started, output: Output) -> None:

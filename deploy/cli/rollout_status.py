@@ -86,7 +86,7 @@ async def _look(
 def list_rollouts(topic_prefix: PrefixOption = None, output: OutputOption = Output.TABLE) -> None:
     """List every rollout that the audit knows, oldest first."""
     rows = asyncio.run(_all(cluster(topic_prefix)))
-    columns = ("rollout_id", "phase", "candidate", "reference", "started_at", "ended_at", "reason")
+    columns = ("rollout_id", "phase", "candidate", "reference", "started_at", "ended_at", "code")
     if not rows and output is Output.TABLE:
         print("No rollout has ever run here.")
         return

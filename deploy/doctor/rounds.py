@@ -23,6 +23,7 @@ CHECKS: tuple[str, ...] = (
     "deploy.doctor.broker:data_folder",
     "deploy.doctor.broker:kafka",
     "deploy.doctor.serving:serving",
+    "deploy.doctor.rollouts:rollouts",
 )
 
 

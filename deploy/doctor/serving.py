@@ -45,7 +45,10 @@ def judge(state: RolloutState, wanted: str | None) -> Finding:
     found = f"{stable.name}, serving epoch {state.serving.serving_epoch}"
     if not wanted or wanted in (stable.version, stable.name):
         return ok(NAME, found)
-    hint = f"to change it: mgeo rollout start --candidate {wanted}; or unset {VERSION_VARIABLE}"
+    hint = (
+        f"to change it: mgeo rollout start --candidate {wanted} --policy rollout.yaml; "
+        f"or unset {VERSION_VARIABLE}"
+    )
     return absent(NAME, f"{found}; {VERSION_VARIABLE} says {wanted}, which is not used", hint)
 
 
