@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.durations import Duration, format_duration
 from contracts.policy import Policy, Rate, Share
+from contracts.rollout import GoldenOutcome
+from contracts.spec import Digest
 from rollout.documents import DocumentError, check, read_document, read_text
 
 BAD_GUARDRAILS: Final = "bad_guardrails"
@@ -97,6 +99,9 @@ class GoldenRails(_Section):
     min_delta: Annotated[Annotated[float, Field(ge=-1.0, le=1.0)] | None, Bound.LOWEST] = None
     required: Annotated[bool | Literal["auto"] | None, Bound.LOWEST] = None
     """``true``: no rollout without a golden set. The order is false, auto, true."""
+    files: tuple[Digest, ...] | None = None
+    """Only these labelled files, by their digest (``mgeo golden check`` prints it): whoever asks
+    for a rollout takes the look, but does not choose at what."""
 
 
 class SliceRails(_Section):
@@ -182,13 +187,29 @@ class Guardrails(_Section):
     canary: CanaryRails = CanaryRails()
     bake: BakeRails = BakeRails()
 
-    def objections(self, policy: Policy) -> tuple[Objection, ...]:
-        """Every field in which the policy is looser than allowed; none when it may be used."""
+    def objections(
+        self, policy: Policy, golden: GoldenOutcome | None = None
+    ) -> tuple[Objection, ...]:
+        """Every field in which the policy is looser than allowed; none when it may be used.
+
+        Args:
+            policy: what is asked for.
+            golden: what came with it from the labelled set.
+        """
         found = [
             Objection(name, _sentence(name, bound, rail, value))
             for name, bound, rail in _rails(self)
             if _looser(value := _value(policy, name), bound, rail)
         ]
+        files = self.golden.files
+        if golden is not None and files is not None and golden.file_digest not in files:
+            found.append(
+                Objection(
+                    "golden.path",
+                    f"golden.path is a file with the digest {golden.file_digest}, which is none of "
+                    "the controller's guardrails",
+                )
+            )
         return (*found, *_canary_objections(self.canary, policy))
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from contracts.policy import Policy
     from deploy.comparison import Comparison
 
+_SEED = 20261125
+
 
 def register(group: typer.Typer) -> None:
     group.command(
@@ -47,6 +49,9 @@ def compare(
             help="Addresses without labels (csv, xlsx, jsonl, text …): how far both agree.",
         ),
     ] = None,
+    sample_size: Annotated[
+        int, typer.Option(min=1, help="Of a larger --sample, so many addresses, drawn evenly.")
+    ] = 20_000,
     policy: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Leave with 1 when its golden gate fails."),
@@ -64,7 +69,8 @@ def compare(
     """Run two models on the same addresses here, and say which reads them better.
 
     Both run on the same device batches, in turns. With --policy the command leaves with 1 when
-    the golden gate fails; without it nothing is judged.
+    the golden gate fails and with 3 when a set is required and none was given; without it nothing
+    is judged.
     """
     from contracts.policy import Policy
     from rollout.policy import load_policy, parse_policy
@@ -76,7 +82,8 @@ def compare(
             golden = policy.parent / rules.golden.path
     elif overrides:
         rules = parse_policy("", "defaults", overrides)
-    found = _compare(reference, candidate, golden, sample, rules, device, policy is not None)
+    texts = [] if sample is None else _read_sample(sample, sample_size)
+    found = _compare(reference, candidate, golden, texts, rules, device, policy is not None)
     if report is not None:
         from rollout.report import write_report
 
@@ -86,7 +93,11 @@ def compare(
         print_json(_document(found))
     else:
         _print(found)
-    if policy is not None and found.judgement.verdict == "fail":
+    if policy is None:
+        note("Not judged. Give --policy to leave with 1 when its golden gate fails.")
+    elif found.judgement.code == "golden_missing":
+        raise typer.Exit(exit_codes.INCONCLUSIVE)
+    elif found.judgement.verdict == "fail":
         raise typer.Exit(exit_codes.FAILED)
 
 
@@ -94,7 +105,7 @@ def _compare(
     reference: str,
     candidate: str,
     golden_path: Path | None,
-    sample_path: Path | None,
+    sample: list[str],
     rules: Policy,
     device: str | None,
     judged: bool,
@@ -108,7 +119,6 @@ def _compare(
     golden = None if golden_path is None else read_golden(golden_path)
     if golden is not None and golden_path is not None and judged:
         check_size(golden, rules, golden_path)
-    sample = [] if sample_path is None else _read_sample(sample_path)
     if golden is None and not sample:
         raise UsageError(
             "there is nothing to compare on",
@@ -138,15 +148,31 @@ def _compare(
         )
 
 
-def _read_sample(path: Path) -> list[str]:
+def _read_sample(path: Path, size: int) -> list[str]:
+    """So many addresses of the file, each with the same chance, the same every time."""
+    import random
+
     from producer.rows import AddressFile, BadLine, ReadOptions
 
+    draw = random.Random(_SEED)  # noqa: S311  (a sample that can be drawn again, no secret)
+    kept: list[str] = []
+    seen = malformed = 0
     with AddressFile(str(path), ReadOptions()) as file:
-        rows = list(file)
-    malformed = sum(isinstance(row, BadLine) for row in rows)
+        for row in file:
+            if isinstance(row, BadLine):
+                malformed += 1
+                continue
+            # Reservoir sampling (Vitter's algorithm R, 1985): the file is read once.
+            seen += 1
+            if len(kept) < size:
+                kept.append(row.text)
+            elif (place := draw.randrange(seen)) < size:
+                kept[place] = row.text
     if malformed:
         note(f"{malformed} malformed lines of {path} are left out.")
-    return [row.text for row in rows if not isinstance(row, BadLine)]
+    if seen > size:
+        note(f"{size:,} of the {seen:,} addresses of {path} are compared.")
+    return kept
 
 
 def _document(found: Comparison) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from contracts.control import RolloutState
 from contracts.durations import format_duration
 from contracts.policy import Policy
 from contracts.requests import ReplayFrom, RolloutRequest, StartRequest
-from contracts.rollout import Offsets
+from contracts.rollout import GoldenOutcome, Offsets
 from contracts.topics import TopicNames
 from rollout.controller.memory import AuditMemory
 from rollout.controller.observe import RETENTION, Observer
@@ -39,7 +39,9 @@ class Objection(Protocol):
 class Guardrails(Protocol):
     """``rollout.guardrails.Guardrails``."""
 
-    def objections(self, policy: Policy) -> Sequence[Objection]:
+    def objections(
+        self, policy: Policy, golden: GoldenOutcome | None = None
+    ) -> Sequence[Objection]:
         """Every field in which the policy is looser than allowed."""
         ...
 
@@ -99,12 +101,13 @@ class Starting:
             evidence_from=evidence_from,
             tries=memory.tried(state.serving.stable, start.candidate),
             known_ids=frozenset(memory.ids),
-            guardrail=self._objection(start.policy),
+            guardrail=self._objection(start),
             retention=await self._retention(start, beginnings, now),
         )
 
-    def _objection(self, policy: Policy) -> tuple[str, str] | None:
-        found = () if self._guardrails is None else self._guardrails.objections(policy)
+    def _objection(self, start: StartRequest) -> tuple[str, str] | None:
+        rails = self._guardrails
+        found = () if rails is None else rails.objections(start.policy, start.golden)
         return (found[0].field, "; ".join(one.message for one in found)) if found else None
 
     async def _retention(

@@ -2,7 +2,7 @@
 
 from rollout.documents.checking import check, dotted, nearest
 from rollout.documents.faults import DocumentError, Problem, Where
-from rollout.documents.text import read_text
+from rollout.documents.text import decoded, read_bytes, read_text
 from rollout.documents.tree import Node, read_document
 
 __all__ = [
@@ -11,8 +11,10 @@ __all__ = [
     "Problem",
     "Where",
     "check",
+    "decoded",
     "dotted",
     "nearest",
+    "read_bytes",
     "read_document",
     "read_text",
 ]

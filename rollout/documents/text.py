@@ -12,16 +12,21 @@ MAX_BYTES: Final = 256 * 1024
 
 
 def read_text(path: str | Path, what: str, code: str, *, max_bytes: int = MAX_BYTES) -> str:
-    """The text of the file.
+    """The text of the file; arguments and errors as those of both functions below."""
+    return decoded(read_bytes(path, what, code, max_bytes=max_bytes), path, what, code)
+
+
+def read_bytes(path: str | Path, what: str, code: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """What is in the file.
 
     Args:
-        path: UTF-8, with or without a byte order mark.
+        path: of the file.
         what: what it is, for messages: ``policy``.
         code: of the errors.
         max_bytes: refuse anything longer.
 
     Raises:
-        UsageError: it is not there, too large, or not UTF-8.
+        UsageError: it is not there, or too large.
     """
     try:
         with Path(path).open("rb") as file:
@@ -36,6 +41,15 @@ def read_text(path: str | Path, what: str, code: str, *, max_bytes: int = MAX_BY
     if len(raw) > max_bytes:
         problem = Problem(Where(str(path)), f"larger than {max_bytes} bytes")
         raise DocumentError(what, [problem], code=code, hint="Is it the right file?")
+    return raw
+
+
+def decoded(raw: bytes, path: str | Path, what: str, code: str) -> str:
+    """The text of these bytes: UTF-8, with or without a byte order mark.
+
+    Raises:
+        UsageError: not UTF-8, with the place.
+    """
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from contracts.components import COMPONENT_TYPES
 from contracts.errors import PermanentError
 from contracts.strict_json import read_json
-from rollout.documents import DocumentError, Problem, Where, nearest, read_text
+from rollout.documents import DocumentError, Problem, Where, decoded, nearest, read_bytes
 from rollout.evidence.units import unit_text
 
 BAD_GOLDEN: Final = "bad_golden_set"
@@ -96,8 +96,10 @@ def read_golden(path: str | Path) -> GoldenSet:
     Raises:
         UsageError: ``bad_golden_set``, with every fault as ``file:line:1``.
     """
-    text = read_text(path, "golden set", BAD_GOLDEN, max_bytes=MAX_BYTES)
-    return parse_golden(text, str(path), digest=_digest(Path(path).read_bytes()))
+    # Read once: the digest must be of what was looked at.
+    raw = read_bytes(path, "golden set", BAD_GOLDEN, max_bytes=MAX_BYTES)
+    text = decoded(raw, path, "golden set", BAD_GOLDEN)
+    return parse_golden(text, str(path), digest=_digest(raw))
 
 
 def parse_golden(text: str, source: str, *, digest: str = "") -> GoldenSet:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.policy import Policy
+from contracts.rollout import GoldenOutcome
 from rollout.guardrails import Guardrails
 from rollout.policy.files import leaves
 from tests.properties.policies import policies
@@ -57,8 +58,8 @@ LOOSER: dict[str, Any] = {
 }
 """For every field of a policy that protects something: a value looser than its guardrail."""
 
-UNBOUNDED = {"golden.path"}
-"""Which file it is protects nothing; that there is one does (`golden.required`)."""
+BY_DIGEST = {"golden.path"}
+"""Which labelled file it is is bounded by what is in it, not by its name."""
 
 
 def nested(fields: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +104,7 @@ STRICT_POLICY = with_field(
 
 def test_every_field_of_a_policy_is_boundable() -> None:
     fields = {name for name, _ in leaves(Policy().model_dump(mode="json"))}
-    assert fields == set(LOOSER) | UNBOUNDED
+    assert fields == set(LOOSER) | BY_DIGEST
 
 
 def test_a_policy_at_the_guardrails_is_taken() -> None:
@@ -184,3 +185,24 @@ def test_durations_are_compared_as_times_not_as_text() -> None:
     longer = with_field(Policy(), "shadow.min_duration", "2h")
     assert longer.shadow.min_duration == timedelta(hours=2)
     assert guardrails.objections(longer) == ()
+
+
+def test_another_labelled_file_than_the_controllers_is_objected_to() -> None:
+    ours, other = (f"sha256:{digit * 64}" for digit in "ab")
+    guardrails = Guardrails.model_validate({"golden": {"files": [ours]}})
+
+    def looked_at(digest: str) -> GoldenOutcome:
+        return GoldenOutcome(
+            file_digest=digest,
+            addresses=500,
+            reference_f1=0.9,
+            candidate_f1=0.9,
+            mean_delta=0.0,
+            interval=(0.0, 0.0),
+        )
+
+    assert guardrails.objections(Policy(), looked_at(ours)) == ()
+    assert guardrails.objections(Policy(), None) == ()
+    [objection] = guardrails.objections(Policy(), looked_at(other))
+    assert objection.field == "golden.path"
+    assert other in objection.message
