@@ -6,7 +6,7 @@ Nothing here looks at another pair: first occurrences and repeats are the fold's
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Final, Literal
 
@@ -52,7 +52,8 @@ class AddressEvidence:
         f1: of spans.
         candidate_error: the candidate has no result.
         reference_error: the reference has none.
-        flat: 64-bit hash of the reference's flat view, to be compared with production's.
+        flat: 64-bit hash of the reference's flat view, to be compared with production's; 0 where
+            the reference has said nothing.
     """
 
     index: int
@@ -90,6 +91,11 @@ class PairEvidence:
     input_ms: int | None
     body: bytes
     source: bytes | None = None
+
+    @property
+    def unsaid(self) -> bool:
+        """Whether it does not say which addresses the record has: it crashed the candidate."""
+        return self.kind == "candidate_failed" and self.size == 0
 
     def canonical(self) -> bytes:
         """What the hash chain takes of it: equal exactly when the evidence is."""
@@ -129,7 +135,7 @@ class PairEvidence:
 
 @dataclass(frozen=True, slots=True)
 class MissingRecord:
-    """A record of the sample that the shadow passed without a pair.
+    """A record of the input whose addresses no pair tells: it has none, or it crashed.
 
     Attributes:
         partition: of the input record.
@@ -183,6 +189,14 @@ def evidence_of(pair: ShadowPair, *, keep_source: bool = False) -> PairEvidence:
     )
 
 
+def with_addresses(pair: PairEvidence, record: MissingRecord) -> PairEvidence:
+    """A record that crashed the candidate, with a failure for each address that it has."""
+    if not record.units:
+        return pair
+    found = evidence_of_missing(record)
+    return replace(pair, addresses=found.addresses, size=found.size)
+
+
 def evidence_of_missing(missing: MissingRecord) -> PairEvidence:
     """A hole in the evidence: a failure of the candidate for every address of the record."""
     addresses = tuple(
@@ -214,7 +228,7 @@ def _addresses(pair: ShadowPair) -> tuple[AddressEvidence, ...]:
     origin = pair.origin
     rows = list(zip_longest(pair.candidate.results, pair.reference.results))
     if not rows and pair.candidate.error:
-        # Neither model got through the record: nobody says how many addresses it has.
+        # Crashed: as long as the record itself is not looked at, it is one address of its own.
         unit = unit_of_place(origin.partition, origin.offset, 0)
         lost = bool(pair.reference.error)
         exact, f1 = (None, None) if lost else (False, 0.0)

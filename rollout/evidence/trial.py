@@ -27,6 +27,7 @@ from rollout.evidence.pairing import (
     evidence_of,
     evidence_of_missing,
     is_spec,
+    with_addresses,
 )
 from rollout.evidence.parity import WAITING_MAX, PartitionJoin
 from rollout.evidence.parties import Judging, Observer, Recorder, Watching
@@ -230,15 +231,21 @@ class Trial:
         """Runs of offsets below the shadow's commit that have no pair, after all were taken.
 
         Each begins and ends with an offset of the sample. Whether a record is there (and not a
-        transaction's marker or a gap) only the input's log can tell.
+        transaction's marker or a gap) only the input's log can tell. So it is with records that
+        crashed the candidate: their pairs do not say which addresses they have.
         """
         state = self._state(partition)
-        known = {one.offset for one in self._taken[partition].pairs} | state.ahead
+        pairs = self._taken[partition].pairs
+        known = {one.offset for one in pairs if not one.unsaid} | state.ahead
         start = state.passed
         for offset in sorted(one for one in known if start <= one < committed):
             yield from self._sampled(partition, range(start, offset))
             start = offset + 1
         yield from self._sampled(partition, range(start, committed))
+        first = max(state.passed, committed)
+        for offset in sorted({one.offset for one in pairs if one.unsaid} - state.ahead):
+            if offset >= first:
+                yield range(offset, offset + 1)
 
     def is_sampled(self, partition: int, offset: int) -> bool:
         """Whether the record at this place belongs to the sample."""
@@ -305,7 +312,11 @@ class Trial:
                 found[one.offset] = one
         for record in taken.missing:
             if record.offset >= state.passed and record.offset not in state.ahead:
-                found.setdefault(record.offset, evidence_of_missing(record))
+                pair = found.get(record.offset)
+                if pair is None:
+                    found[record.offset] = evidence_of_missing(record)
+                elif pair.unsaid:
+                    found[record.offset] = with_addresses(pair, record)
         for offset in sorted(found):
             yield found[offset]
 
@@ -329,8 +340,7 @@ class Trial:
             self._judge.batch(batch)
             if self._observer is not None:
                 self._observer.batch(batch)
-        if evidence.kind != "missing":
-            state.join.take_shadow(evidence.offset, fresh)
+        state.join.take_shadow(evidence.offset, [one for one in fresh if one.flat])
 
     def _fold_production(self, state: _Partition, results: list[ProductionEvidence]) -> None:
         join, reference = state.join, self.rollout.reference.key

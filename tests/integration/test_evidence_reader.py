@@ -206,14 +206,22 @@ async def test_holes_count_by_the_addresses_of_the_records_that_stand_there(
     await writer.publish([text(0), "", text(1)])
     await writer.raw(b"not json", topic=stream.names.events)
     last = await writer.publish([text(2)], transaction=True)
-    await writer.pairs([], {0: last + 1})
+    crashing = await writer.publish([text(3), "\u200b", text(4)])
+    crashed = pair(stream, crashing, [], [], errors=("candidate_crashed", None))
+    await writer.pairs([crashed], {0: crashing + 1})
     async with Reading(stream, rollout) as reading:
         await reading.cut(1, writer)
 
     counts = reading.reader.trial.accounting
-    assert (counts.sampled, counts.candidate_failed, counts.unreadable) == (3, 2, 1)
+    assert (counts.sampled, counts.candidate_failed, counts.unreadable) == (4, 3, 1)
     told = [(one.offset, one.index, one.candidate_error) for one in reading.witness.addresses]
-    assert told == [(0, 0, True), (0, 2, True), (2, 0, True)]
+    assert told == [
+        (0, 0, True),
+        (0, 2, True),
+        (last, 0, True),
+        (crashing, 0, True),
+        (crashing, 2, True),
+    ]
 
 
 async def test_other_specs_in_mid_rollout_spoil_the_evidence(
@@ -282,3 +290,24 @@ async def test_a_long_catch_up_is_cut_into_portions_that_say_the_same(
     )
     assert len(whole.witness.parities) == len(portions.witness.parities)
     assert {a.unit for a in whole.witness.addresses} == {a.unit for a in portions.witness.addresses}
+
+
+async def test_evidence_that_retention_deleted_is_named_and_passed_over(
+    stream: KafkaSettings, writer: EvidenceWriter
+) -> None:
+    rollout = await rollout_on(stream)
+    for number in range(4):
+        await writer.publish([text(number)])
+    await writer.raw(pair(stream, 0, [parsed(text(0))]).model_dump_json().encode())
+    await writer.delete_before(stream.names.shadow, 1)
+    for number in (1, 3):
+        await writer.raw(pair(stream, number, [parsed(text(number))]).model_dump_json().encode())
+    await writer.pairs([], {0: 4})
+    await writer.delete_before(stream.names.events, 1)
+    async with Reading(stream, rollout) as reading:
+        await reading.cut(1, writer)
+
+    counts = reading.reader.trial.accounting
+    assert reading.witness.looks[-1].expired == (0,)
+    # Record 2 is there without a pair; record 0, of which nothing is left, is nobody's failure.
+    assert (counts.paired, counts.candidate_failed) == (2, 1)

@@ -55,6 +55,10 @@ def histories(draw: st.DrawFn) -> list[Delivery]:
                 if draw(st.integers(0, 5)) == 0:
                     units = tuple(draw(st.lists(st.integers(1, 9), min_size=1, max_size=2)))
                     missing.append(MissingRecord(partition, offset, units))
+                elif draw(st.integers(0, 9)) == 0:
+                    crashed = ("candidate_crashed", None)
+                    pairs.append(pair_of(offset, [], [], partition=partition, errors=crashed))
+                    missing.append(MissingRecord(partition, offset, (offset + 100, None)))
                 else:
                     batch = draw(st.sampled_from([None, f"d-{number}-{offset // 2}"]))
                     pairs.append(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts.events import ParsedBatch, ShadowPair
@@ -115,6 +115,12 @@ class EvidenceWriter:
             )
         if transaction:
             await producer.commit_transaction()
+
+    async def delete_before(self, topic: str, offset: int, *, partition: int = 0) -> None:
+        """What retention does, at once."""
+        await self._admin.delete_records(
+            {TopicPartition(topic, partition): RecordsToDelete(before_offset=offset)}
+        )
 
     async def committed(self) -> dict[int, int]:
         """The shadow group's commits, as a controller reads them."""

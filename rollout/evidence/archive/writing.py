@@ -79,6 +79,8 @@ class ArchiveWriter:
     def record(self, evidence: PairEvidence, fresh: Sequence[AddressEvidence]) -> None:
         """One record of the sample; see ``trial.Recorder``."""
         if evidence.source is None:
+            if evidence.kind == "unreadable":
+                self._row("missing", evidence.partition, evidence.offset)
             self._missing(evidence)
             return
         pair = ShadowPair.model_validate_json(evidence.source)
@@ -93,6 +95,8 @@ class ArchiveWriter:
         self._row("record", *place, **same)
         found = {one.index: one for one in evidence.addresses}
         counted = {one.index for one in fresh}
+        if not pair.candidate.results and not pair.reference.results:
+            self._missing(evidence)
         results = zip_longest(pair.candidate.results, pair.reference.results)
         for index, (candidate, reference) in enumerate(results):
             address = found.get(index)
@@ -142,8 +146,6 @@ class ArchiveWriter:
 
     def _missing(self, evidence: PairEvidence) -> None:
         place = (evidence.partition, evidence.offset)
-        if evidence.kind == "unreadable":
-            self._row("missing", *place)
         found = {one.index: one.unit for one in evidence.addresses}
         for index in range(evidence.size):
             self._row("missing", *place, index, unit=found.get(index))

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from contracts.events import AddressResult
-from rollout.evidence.pairing import MissingRecord, evidence_of, evidence_of_missing, span_f1
+from rollout.evidence.pairing import (
+    MissingRecord,
+    evidence_of,
+    evidence_of_missing,
+    span_f1,
+    with_addresses,
+)
 from rollout.evidence.units import unit_of
 from tests.rollouts.pairs import failed, pair_of, parsed
 
@@ -98,6 +104,18 @@ def test_a_record_that_no_model_survives_is_one_failure_of_both() -> None:
     (address,) = evidence.addresses
     assert (address.candidate_error, address.reference_error) == (True, True)
     assert address.exact is None
+
+
+def test_a_crashed_record_fails_the_candidate_for_each_address_that_stands_in_the_input() -> None:
+    crashed = evidence_of(pair_of(5, [], [], errors=("candidate_crashed", None)))
+
+    filled = with_addresses(crashed, MissingRecord(0, 5, (17, None, 18)))
+
+    assert [one.candidate_error for one in crashed.addresses] == [True], "one, while unknown"
+    assert filled.kind == "candidate_failed"
+    told = [(one.unit, one.candidate_error, one.reference_error) for one in filled.addresses]
+    assert told == [(17, True, False), (18, True, False)]
+    assert with_addresses(crashed, MissingRecord(0, 5, None)) == crashed
 
 
 def test_an_unreadable_record_is_nobodys_fault() -> None:
