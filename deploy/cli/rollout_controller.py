@@ -63,8 +63,11 @@ def controller(
 def keygen(
     key_id: Annotated[str, typer.Argument(help="The key's name in the keyring, e.g. a person's.")],
     out: Annotated[
-        Path, typer.Option("--out", help="File of the private key; must not exist yet.")
-    ] = Path("approval-key.pem"),
+        Path | None,
+        typer.Option(
+            "--out", help="File of the private key; must not exist yet. Default: KEY_ID.pem."
+        ),
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make a key to approve rollouts with (Ed25519).
@@ -75,9 +78,10 @@ def keygen(
     from rollout.approvals import keyring_yaml, new_key, write_private_key
 
     pem, public = new_key()
-    write_private_key(out, pem)
+    file = out or Path(f"{key_id}.pem")
+    write_private_key(file, pem)
     if output is Output.JSON:
-        print_json({"key_id": key_id, "public_key": public, "private_key_file": str(out)})
+        print_json({"key_id": key_id, "public_key": public, "private_key_file": str(file)})
     else:
         print(keyring_yaml({key_id: public}), end="")
-    note(f"The private key is in {out}: keep it to yourself, it cannot be made again.")
+    note(f"The private key is in {file}: keep it to yourself, it cannot be made again.")

@@ -95,6 +95,17 @@ class Term:
             OfficeLostError: another controller writes, or a write's outcome is unknown.
             ControlFromTheFutureError: a later release leads this system.
         """
+        try:
+            await self._serve(stop)
+        except OfficeLostError:
+            # Fenced by the one that was elected meanwhile: that is an end in good order. Leaving
+            # the group for it would cost the successor its term.
+            await _wait(self._office.lost, self._tools.settings.controller_session_timeout_ms / 2e3)
+            if not self._office.lost.is_set():
+                raise
+            _log.info("term over")
+
+    async def _serve(self, stop: asyncio.Event) -> None:
         names, open_log = self._tools.kafka.names, self._tools.open_log
         await self._writer.open()
         try:
@@ -181,14 +192,15 @@ class Term:
             observation = Observation()
             observe_at = 0.0
             while not self._over(stop):
-                for message in await self._leadership.poll(self._poll_ms):
+                messages = await self._leadership.poll(self._poll_ms)
+                await self._follow(control)
+                for message in messages:
                     if self._over(stop):
                         return
                     await self._judge(message)
                     observe_at = 0.0
                 if time.monotonic() >= observe_at:
                     observe_at = time.monotonic() + self._tools.settings.observe_interval_ms / 1e3
-                    await self._follow(control)
                     observation = await self._observe(observation)
                 await self._advance(observation)
                 if gatherer.done():
@@ -360,6 +372,12 @@ class Term:
             _log.error("a cut came out otherwise", cut=number, recorded=recorded, now=now)
             self._tools.telemetry.differs()
         self._tools.gathering.differing.clear()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait([waiting], timeout=seconds)
+    waiting.cancel()
 
 
 def _now() -> datetime:

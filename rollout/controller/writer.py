@@ -84,8 +84,10 @@ class Writer:
             sent = [await self._send_state(plan)]
             for number, record in enumerate(plan.audit):
                 sent.append(await self._send_audit(record, number, plan))
-            for future in sent:  # an unawaited failure would commit without that record
-                await future
+            # An unawaited failure would commit without that record.
+            for outcome in await asyncio.gather(*sent, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
             await self._commit()
         except (KafkaError, OSError, AssertionError) as error:
             raise OfficeLostError(f"a write has failed: {type(error).__name__}") from error

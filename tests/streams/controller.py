@@ -16,12 +16,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from prometheus_client import CollectorRegistry
 
 from contracts.audit import AuditRecord, decode_audit
 from contracts.canonical import digest_of
 from contracts.control import RolloutState, decode_state, first_state, supersedes
+from contracts.errors import TransientError
 from contracts.judgement import Accounting, GateResult, Judgement
 from contracts.offset_metadata import OffsetMetadata
 from contracts.phases import SHADOWED
@@ -381,10 +383,19 @@ async def adopting(kafka: KafkaSettings, partitions: int) -> AsyncIterator[set[i
                         await note(kafka, group, {p: OffsetMetadata(epoch) for p in mine})
                         done |= {(group, epoch, p) for p in mine}
 
-    task = asyncio.create_task(follow())
+    async def keep_on() -> None:
+        while True:
+            try:
+                await follow()
+            except (KafkaError, TransientError):
+                await asyncio.sleep(0.5)
+
+    task = asyncio.create_task(keep_on())
     try:
         yield holding_out
     finally:
+        if task.done():
+            task.result()
         task.cancel()
         await asyncio.wait([task])
 

@@ -1,0 +1,82 @@
+"""SIGKILL at every point of the controller's writes: one history all the same."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from contracts.control import decode_state
+from contracts.settings import KafkaSettings
+from tests.brokers.admin import TopicFactory
+from tests.oracles.rollout_history import violations
+from tests.streams import controller as c
+from tests.streams.controller_process import POINTS, ControllerProcess
+from tests.streams.eventually import eventually
+from tests.streams.topic import everything
+
+pytestmark = [pytest.mark.broker, pytest.mark.fault, pytest.mark.timeout(900)]
+
+PARTITIONS = 2
+
+
+async def test_killed_at_every_point_of_its_writes_it_leaves_one_legal_history(
+    kafka: KafkaSettings, topics: TopicFactory, tmp_path: Path
+) -> None:
+    names = topics.create_standard(PARTITIONS)
+    stream = kafka.model_copy(update={"topic_prefix": names.prefix})
+    await c.first(stream)
+    begin = c.start_of(await c.state_of(stream))
+    # Each of the killed is noticed after seconds only: the request must outlive them.
+    await c.send(stream, begin.model_copy(update={"expires_at": "2999-01-01T00:00:00Z"}))
+    killed: list[tuple[int, str]] = []
+
+    async def lead_and_die(number: int) -> None:
+        point, write = POINTS[number % 4], 1 + (number // 4) % 5
+        doomed = ("--die-at", point, "--die-at-write", str(write))
+        with ControllerProcess(
+            kafka.kafka_bootstrap_servers, names.prefix, tmp_path, *doomed
+        ) as process:
+
+            async def dead() -> bool:
+                return not process.alive
+
+            await eventually(dead, f"killed at {point} of write {write}", timeout_s=60)
+            assert process.process.returncode == -9, process.tail()
+            killed.append((write, point))
+
+    async with c.adopting(stream, PARTITIONS), c.traffic(stream):
+        asked = False
+        for number in itertools.count():
+            phase = (await c.state_of(stream)).phase
+            if phase == "PROMOTED" and not asked:
+                asked = True
+                await c.ask(stream, "rollback")
+            elif phase == "ROLLED_BACK":
+                break
+            await lead_and_die(number)
+    assert {point for _, point in killed} == set(POINTS)
+    states = [decode_state(one.value) for one in await everything(stream, names.control)]
+    audit = await c.audit_of(stream)
+    assert violations(audit, states) == []
+    assert [one.transition.phase for one in audit if one.transition][-1] == "ROLLED_BACK"
+
+
+async def test_a_history_with_a_repeated_transition_would_be_noticed(
+    kafka: KafkaSettings, topics: TopicFactory
+) -> None:
+    names = topics.create_standard(PARTITIONS)
+    stream = kafka.model_copy(update={"topic_prefix": names.prefix})
+    await c.first(stream)
+    async with c.running_controller(stream, c.parts_for(stream, c.Script())) as running:
+        await running.leading()
+        await c.start(stream)
+        await c.until_phase(stream, "WARMING")
+    states = [decode_state(one.value) for one in await everything(stream, names.control)]
+    audit = await c.audit_of(stream)
+    assert violations(audit, states) == []
+
+    assert any("entered 2 times" in one for one in violations([*audit, audit[-1]], states))
+    assert any("judged 2 times" in one for one in violations([audit[0], *audit], states))
+    assert violations(audit, states[:-1]) != []
