@@ -65,12 +65,14 @@ class CutChecker:
     _last: Cut | None = None
     _broken: bool = False
     _judged_otherwise: bool = False
+    _misnumbered: bool = False
 
     def take(self, recorded: RecordedCut, now: Refolded) -> None:
         """Check the next cut."""
         self.seen += 1
         name = f"cuts[{recorded.cut.number}]"
-        if recorded.cut.number != self.seen:
+        if recorded.cut.number != self.seen and not self._misnumbered:
+            self._misnumbered = True
             self.differences.append(
                 Difference(f"{name}.number", str(recorded.cut.number), str(self.seen))
             )

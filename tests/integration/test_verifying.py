@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +26,8 @@ from rollout.approvals import new_key
 from rollout.report import ReportData
 from rollout.report.from_kafka import collect, write
 from rollout.verify import Verification, verify, verify_archive
-from tests.brokers.admin import TopicFactory
+from tests.brokers.admin import AdminThread, TopicFactory
+from tests.brokers.choice import Broker
 from tests.rollouts.pairs import ID
 from tests.rollouts.recorded import (
     CUTS,
@@ -49,9 +53,52 @@ def streams(kafka: KafkaSettings, topics: TopicFactory) -> Callable[[], KafkaSet
     return make
 
 
+@dataclass(frozen=True)
+class Told:
+    """One rollout that tests look at and never write to.
+
+    Attributes:
+        stream: with all its topics.
+        story: what stands in its audit.
+        archive: what its report left.
+    """
+
+    stream: KafkaSettings
+    story: Story
+    archive: Path
+
+
+@pytest.fixture(scope="module")
+def told(broker: Broker, _admin: AdminThread, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    names = TopicFactory(_admin).create_standard(2)
+    stream = KafkaSettings(
+        kafka_bootstrap_servers=broker.bootstrap_servers, topic_prefix=names.prefix
+    )
+    directory = tmp_path_factory.mktemp("archive")
+
+    async def tell_all() -> Story:
+        story = await tell(stream)
+        await write_story(stream, story)
+        await write(log_of(stream), stream.names, ID, directory, now=NOW)
+        return story
+
+    return Told(stream, asyncio.run(tell_all()), directory)
+
+
+@pytest.fixture
+def archive(told: Told, tmp_path: Path) -> Path:
+    """A copy of the archive, to be damaged."""
+    return shutil.copytree(told.archive, tmp_path / "archive")
+
+
 async def checked(stream: KafkaSettings, story: Story, **options: Any) -> Verification:
     await write_story(stream, story)
     return await verify(log_of(stream), stream.names, ID, **{"keyring": story.keyring, **options})
+
+
+async def again(told: Told, **options: Any) -> Verification:
+    options = {"keyring": told.story.keyring, **options}
+    return await verify(log_of(told.stream), told.stream.names, ID, **options)
 
 
 def names_in(directory: Path) -> set[str]:
@@ -62,11 +109,8 @@ def fields(found: Verification) -> set[str]:
     return {one.field for one in found.differences}
 
 
-async def test_a_decision_is_recomputed_exactly(streams: Callable[[], KafkaSettings]) -> None:
-    stream = streams()
-    story = await tell(stream)
-
-    found = await checked(stream, story)
+async def test_a_decision_is_recomputed_exactly(told: Told) -> None:
+    found = await again(told)
 
     assert (found.outcome, found.differences, found.source) == ("ok", (), "topics")
     assert found.cuts == CUTS
@@ -75,18 +119,15 @@ async def test_a_decision_is_recomputed_exactly(streams: Callable[[], KafkaSetti
 
 
 async def test_one_changed_result_breaks_the_chain_at_its_cut(
-    streams: Callable[[], KafkaSettings],
+    told: Told, streams: Callable[[], KafkaSettings]
 ) -> None:
-    honest = streams()
-    story = await tell(honest)
-
     def change(number: int, result: AddressResult) -> AddressResult:
         # Only the confidence of one result: no gate, no count, no figure sees it.
         return result.model_copy(update={"confidence": 0.8}) if number == PER_CUT + 1 else result
 
     changed = streams()
     await write_evidence(changed, change=change)
-    found = await checked(changed, story)
+    found = await checked(changed, told.story)
 
     assert found.outcome == "differs"
     assert fields(found) == {"cuts[2].chain", "decision[1].chain"}
@@ -95,14 +136,13 @@ async def test_one_changed_result_breaks_the_chain_at_its_cut(
 
 
 async def test_a_result_that_changes_a_figure_names_the_figure(
-    streams: Callable[[], KafkaSettings],
+    told: Told, streams: Callable[[], KafkaSettings]
 ) -> None:
-    story = await tell(streams())
     changed = streams()
     await write_evidence(
         changed, change=lambda number, result: reference(number) if number == 0 else result
     )
-    found = await checked(changed, story)
+    found = await checked(changed, told.story)
 
     assert {"cuts[1].chain", "cuts[1].judgement.gates[exact_match].value"} <= fields(found)
 
@@ -144,12 +184,8 @@ FIELDS: dict[str, Any] = {
 }
 
 
-async def test_every_changed_field_of_a_decision_is_named(
-    streams: Callable[[], KafkaSettings],
-) -> None:
-    stream = streams()
-    story = await tell(stream)
-    await write_story(stream, story)
+async def test_every_changed_field_of_a_decision_is_named(told: Told) -> None:
+    stream, story = told.stream, told.story
     place = next(n for n, one in enumerate(story.audit) if one.decision is not None)
     missed = []
     for path, value in FIELDS.items():
@@ -240,34 +276,20 @@ async def test_a_policy_other_than_the_one_asked_for_is_named(
     assert fields(found) == {"registered.policy.aa.max"}
 
 
-async def test_a_foreign_signature_is_named(streams: Callable[[], KafkaSettings]) -> None:
-    stream = streams()
-    story = await tell(stream)
-    other = {"lead": base64.b64decode(new_key()[1])}
-
-    found = await checked(stream, story, keyring=other)
+async def test_a_foreign_signature_is_named(told: Told) -> None:
+    found = await again(told, keyring={"lead": base64.b64decode(new_key()[1])})
 
     assert fields(found) == {"approval.signature"}
 
 
-async def test_without_a_keyring_the_signature_is_said_to_be_unchecked(
-    streams: Callable[[], KafkaSettings],
-) -> None:
-    stream = streams()
-    found = await checked(stream, await tell(stream), keyring=None)
+async def test_without_a_keyring_the_signature_is_said_to_be_unchecked(told: Told) -> None:
+    found = await again(told, keyring=None)
 
     assert found.outcome == "ok"
     assert "not checked" in found.notes[0]
 
 
 # --- the archive ----------------------------------------------------------------------------------
-
-
-async def archived(stream: KafkaSettings, directory: Path) -> Story:
-    story = await tell(stream)
-    await write_story(stream, story)
-    await write(log_of(stream), stream.names, ID, directory, now=NOW)
-    return story
 
 
 async def expire(stream: KafkaSettings, topic: str, before: dict[int, int]) -> None:
@@ -282,12 +304,8 @@ async def expire(stream: KafkaSettings, topic: str, before: dict[int, int]) -> N
         await admin.close()
 
 
-async def test_the_report_of_a_rollout_comes_from_kafka_alone(
-    streams: Callable[[], KafkaSettings], tmp_path: Path
-) -> None:
-    stream = streams()
-    story = await tell(stream)
-    await write_story(stream, story)
+async def test_the_report_of_a_rollout_comes_from_kafka_alone(told: Told, tmp_path: Path) -> None:
+    stream = told.stream
     steps: list[tuple[str, float]] = []
 
     data = await collect(
@@ -314,33 +332,22 @@ async def test_the_report_of_a_rollout_comes_from_kafka_alone(
     assert steps[-1][1] == 1.0
 
 
-async def test_a_report_twice_is_the_same_bytes(
-    streams: Callable[[], KafkaSettings], tmp_path: Path
-) -> None:
-    stream = streams()
-    await archived(stream, tmp_path / "one")
-    await write(log_of(stream), stream.names, ID, tmp_path / "two", now=NOW)
+async def test_a_report_twice_is_the_same_bytes(told: Told, tmp_path: Path) -> None:
+    await write(log_of(told.stream), told.stream.names, ID, tmp_path, now=NOW)
 
-    for name in names_in(tmp_path / "one") - {"evidence.parquet"}:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    for name in names_in(told.archive) - {"evidence.parquet"}:
+        assert (tmp_path / name).read_bytes() == (told.archive / name).read_bytes()
 
 
-async def test_an_archive_is_recomputed_exactly(
-    streams: Callable[[], KafkaSettings], tmp_path: Path
-) -> None:
-    story = await archived(streams(), tmp_path)
-
-    found = verify_archive(tmp_path, keyring=story.keyring)
+def test_an_archive_is_recomputed_exactly(told: Told) -> None:
+    found = verify_archive(told.archive, keyring=told.story.keyring)
 
     assert (found.outcome, found.differences, found.source) == ("ok", (), "archive")
     assert found.decisions
 
 
-async def test_one_changed_row_of_an_archive_is_noticed(
-    streams: Callable[[], KafkaSettings], tmp_path: Path
-) -> None:
-    await archived(streams(), tmp_path)
-    path = tmp_path / "evidence.parquet"
+def test_one_changed_row_of_an_archive_is_noticed(archive: Path) -> None:
+    path = archive / "evidence.parquet"
     table = pq.read_table(path)
     rows = table.to_pylist()
     row = next(one for one in rows if one["kind"] == "address")
@@ -348,7 +355,7 @@ async def test_one_changed_row_of_an_archive_is_noticed(
     row["candidate"] = json.dumps({**result, "confidence": 0.1}, ensure_ascii=False)
     pq.write_table(type(table).from_pylist(rows, schema=table.schema), path)
 
-    found = verify_archive(tmp_path)
+    found = verify_archive(archive)
 
     assert fields(found) == {"cuts[1].chain", "decision[1].chain"}
 
@@ -361,43 +368,36 @@ async def test_one_changed_row_of_an_archive_is_noticed(
         ("judgement.verdict", "pass", "decision[1].judgement.verdict"),
     ],
 )
-async def test_a_changed_decision_of_an_archive_is_named(
-    streams: Callable[[], KafkaSettings], tmp_path: Path, path: str, value: Any, named: str
+def test_a_changed_decision_of_an_archive_is_named(
+    archive: Path, path: str, value: Any, named: str
 ) -> None:
-    await archived(streams(), tmp_path)
-    file = tmp_path / "decision.json"
+    file = archive / "decision.json"
     document = json.loads(file.read_bytes())
     set_path(path, value)(document)
     file.write_text(json.dumps(document))
 
-    found = verify_archive(tmp_path)
+    found = verify_archive(archive)
 
     assert {named, "report.decision_digest"} <= fields(found)
 
 
-async def test_a_changed_threshold_of_an_archived_report_is_named(
-    streams: Callable[[], KafkaSettings], tmp_path: Path
-) -> None:
-    await archived(streams(), tmp_path)
-    file = tmp_path / "report.json"
+def test_a_changed_threshold_of_an_archived_report_is_named(archive: Path) -> None:
+    file = archive / "report.json"
     document = json.loads(file.read_bytes())
     document["rollout"]["policy"]["gates"]["exact_match"]["min"] = 0.5
     file.write_text(json.dumps(document))
 
-    found = verify_archive(tmp_path)
+    found = verify_archive(archive)
 
     assert "decision[1].policy.gates.exact_match.min" in fields(found)
     assert "decision[1].policy_digest" in fields(found)
 
 
 @pytest.mark.parametrize("name", ["evidence.parquet", "cuts.jsonl", "decision.json", "report.json"])
-async def test_an_archive_that_lacks_a_file_cannot_be_verified(
-    streams: Callable[[], KafkaSettings], tmp_path: Path, name: str
-) -> None:
-    await archived(streams(), tmp_path)
-    (tmp_path / name).unlink()
+def test_an_archive_that_lacks_a_file_cannot_be_verified(archive: Path, name: str) -> None:
+    (archive / name).unlink()
 
-    found = verify_archive(tmp_path)
+    found = verify_archive(archive)
 
     assert (found.outcome, found.code) == ("cannot", "archive_incomplete")
     assert found.hint
@@ -407,7 +407,9 @@ async def test_expired_topics_are_said_and_the_archive_is_checked_instead(
     streams: Callable[[], KafkaSettings], tmp_path: Path
 ) -> None:
     stream = streams()
-    story = await archived(stream, tmp_path)
+    story = await tell(stream)
+    await write_story(stream, story)
+    await write(log_of(stream), stream.names, ID, tmp_path, now=NOW)
     await expire(stream, stream.names.shadow, {0: 2})
 
     without = await verify(log_of(stream), stream.names, ID)

@@ -15,7 +15,8 @@ from contracts.errors import UsageError
 from contracts.judgement import GateResult, Judgement
 from contracts.phases import Phase
 from rollout.report import ReportData, write_report
-from rollout.report.example import EXAMPLES, aborted, hostile, main, promoted, running, untouched
+from rollout.report.example import EXAMPLES, aborted, hostile, promoted, running, untouched
+from rollout.report.example.__main__ import main
 from rollout.report.junit import write_junit
 from rollout.report.markdown import escape, table, write_markdown
 
