@@ -60,6 +60,9 @@ def read_document(text: str, source: str, *, fixed: bool = False) -> tuple[Node,
         column = error.position - (text.rfind("\n", 0, error.position) + 1) + 1
         where = Where(source) if fixed else Where(source, line, column)
         reader.problems.append(Problem(where, "a character that YAML does not allow"))
+    except (ValueError, OverflowError):
+        # PyYAML's own conversions: \U beyond Unicode, a version of thousands of digits.
+        reader.problem(reader.mark, "this is no YAML: a number that stands for nothing")
     return Node(Where(source) if fixed else Where(source, 1, 1), {}), reader.problems
 
 
@@ -83,9 +86,11 @@ class _Reader:
         self._source = source
         self._fixed = fixed
         self.problems: list[Problem] = []
+        self.mark: _Mark | None = None
+        """How far reading has come, for errors that do not say it."""
 
     def read(self, text: str) -> Node:
-        events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
+        events = self._events(text)
         root: Node | None = None
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
@@ -96,6 +101,15 @@ class _Reader:
         if root is None or root.value is None:
             return Node(self._at(None), {})
         return root
+
+    def _events(self, text: str) -> Iterator[Any]:
+        loader: Any = yaml.SafeLoader(text)
+        try:
+            while loader.check_event():
+                yield loader.get_event()
+        finally:
+            self.mark = loader.get_mark()
+            loader.dispose()
 
     def problem(self, mark: _Mark | None, message: str) -> None:
         self.problems.append(Problem(self._at(mark), message))

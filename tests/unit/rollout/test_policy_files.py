@@ -94,6 +94,10 @@ def test_the_place_of_broken_yaml_is_told() -> None:
     assert faults("gates:\n  exact_match: {min: 0.9\n")[0].startswith("rollout.yaml:3:1: ")
     assert faults("gates:\n\texact_match: 1\n")[0].startswith("rollout.yaml:2:1: ")
     assert faults("a: \x07")[0].startswith("rollout.yaml:1:4: ")
+    # What PyYAML itself stumbles over.
+    assert faults('aa: {}\nb: "\\U00110000"')[0].startswith("rollout.yaml:2:")
+    assert faults('b: "\\UFFFFFFFF"')[0].startswith("rollout.yaml:1:")
+    assert faults(f"%YAML {'9' * 5000}.1\n---\n")[0].startswith("rollout.yaml:1:")
 
 
 def test_deep_nesting_is_refused_and_no_recursion_error() -> None:
