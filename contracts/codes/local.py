@@ -64,8 +64,14 @@ CODES: Final = (
     CodeSpec(
         "demo_timeout",
         ("fatal",),
-        "Not all addresses of the demo came back in time.",
-        "Give the machine less other work; look at the worker’s log.",
+        "A part of the demo was not ready, or not all addresses came back, in time.",
+        "Give the machine less other work; look at the logs beside the reports.",
+    ),
+    CodeSpec(
+        "demo_went_astray",
+        ("fatal",),
+        "A command of the demo left with another exit code than the story has.",
+        "Its words stand above; a very busy machine can make a verdict come too late.",
     ),
     CodeSpec(
         "bad_section",

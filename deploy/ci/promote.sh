@@ -28,6 +28,7 @@ Variables:
   PROMOTE_WAIT     longest wait of one try; default 50m, below the usual limit of an hour
   PROMOTE_TRIES    tries within one job; default 1, for most CI servers repeat jobs themselves
   PROMOTE_KEY      file of the private key that approves
+  PROMOTE_KEY_ID   the key's name in the controller's keyring; default: ci
   PROMOTE_REPORTS  folder for reports; default: reports
   PROMOTE_SET      changes to the policy, K=V separated by spaces; default: none
   PROMOTE_INSTALL  what pip installs; default: mgeo-stream[worker]
@@ -42,6 +43,7 @@ reports=${PROMOTE_REPORTS:-reports}
 wait_for=${PROMOTE_WAIT:-50m}
 tries=${PROMOTE_TRIES:-1}
 id_file=$reports/rollout-id
+decision_file=$reports/decision
 child=''
 cancelled=0
 
@@ -176,6 +178,7 @@ step_shadow() {
   if is_ours "$code"; then
     if [ -s "$answer" ]; then
       field rollout_id <"$answer" >"$id_file"
+      field decision.digest <"$answer" >"$decision_file"
     fi
   fi
   rm -f "$answer"
@@ -186,7 +189,11 @@ step_approve() {
   need PROMOTE_KEY
   local id
   id=$(rollout_id)
-  mgeo rollout approve "$id" --key "$PROMOTE_KEY"
+  local arguments=(rollout approve "$id" --yes
+    --key "$PROMOTE_KEY" --key-id "${PROMOTE_KEY_ID:-ci}")
+  # Only the decision whose report this pipeline has shown; not another one of the same rollout.
+  [ ! -s "$decision_file" ] || arguments+=(--decision "$(cat "$decision_file")")
+  mgeo "${arguments[@]}"
 }
 
 step_promote() {
