@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from contracts.audit import AuditRecord, TransitionEntry
+from contracts.canonical import digest_of
 from contracts.control import RolloutState, ServingSet
 from contracts.events import (
     Address,
@@ -19,6 +21,11 @@ from contracts.events import (
     ShadowSide,
     Timing,
 )
+from contracts.judgement import Accounting, GateResult, Judgement
+from contracts.phases import Phase
+from contracts.policy import Policy
+from contracts.requests import RolloutRequest, StartRequest
+from contracts.rollout import Cut, DecisionRef, Rollout
 from contracts.spec import ModelSpec
 
 AT: Final = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -104,6 +111,77 @@ SHADOW_PAIR: Final = ShadowPair(
     batch=ShadowBatch(id="s-1", rows=64, tokens=1480, order="candidate_first"),
     candidate=ShadowSide(model=served(CANDIDATE), device_ms=8.1, results=(_PARSED, _EMPTY)),
     reference=ShadowSide(model=served(STABLE), device_ms=8.0, results=(_PARSED, _EMPTY)),
+    rollout_id="r-20260102-1",
+    input_ms=1_767_355_190_000,
+)
+
+POLICY: Final = Policy()
+
+CUT: Final = Cut(
+    number=42,
+    at="2026-01-02T11:40:00.000Z",
+    elapsed_ms=6_000_000,
+    shadow={0: 9000, 1: 8800},
+    parsed={0: 9100, 1: 8900},
+    shadow_committed={0: 9000, 1: 8800},
+    events={0: 9004, 1: 8801},
+)
+
+JUDGEMENT: Final = Judgement(
+    verdict="pass",
+    code="all_gates_passed",
+    reason="all gates have passed",
+    gates=(
+        GateResult(
+            name="exact_match",
+            kind="proof",
+            status="passed",
+            value=0.985,
+            bound=0.961,
+            threshold=0.95,
+            n=17200,
+            log_e=9.3,
+            log_e_needed=3.69,
+            reason="98.5% of 17,200 addresses are the same, at least 96.1%; 95% is needed",
+        ),
+    ),
+    accounting=Accounting(
+        sampled=17800,
+        paired=17800,
+        addresses=21000,
+        distinct=17200,
+        partitions_with_traffic=2,
+        partitions_with_pairs=2,
+        oldest_input_ms=1_767_348_000_000,
+        newest_input_ms=1_767_353_998_000,
+    ),
+    proven=("exact_match",),
+)
+
+ROLLOUT: Final = Rollout(
+    rollout_id="r-20260102-1",
+    candidate=CANDIDATE,
+    reference=STABLE,
+    policy=POLICY,
+    policy_digest=digest_of(POLICY),
+    attempt=1,
+    share=1.0,
+    from_offsets={0: 100, 1: 90},
+    evidence_from={"shadow": {0: 0, 1: 0}, "parsed": {0: 110, 1: 95}},
+    started_revision=2,
+    started_at="2026-01-02T10:00:00.000Z",
+    requested_by="pipeline 4711",
+    phase_entry=11,
+    phase_since="2026-01-02T11:41:00.000Z",
+    shadowing_since="2026-01-02T10:00:30.000Z",
+    step=0,
+    served=620,
+    share_written=True,
+    cut=CUT,
+    judgement=JUDGEMENT,
+    decision=DecisionRef(digest="sha256:" + "3d" * 32, cut=42),
+    code="adopted",
+    reason="all 2 partitions hold the candidate",
 )
 
 ROLLOUT_STATE: Final = RolloutState(
@@ -115,4 +193,34 @@ ROLLOUT_STATE: Final = RolloutState(
     previous=None,
     phase="CANARY",
     updated_at="2026-01-02T12:00:00Z",
+    rollout=ROLLOUT,
+    next_request_offset=5,
+)
+
+ROLLOUT_REQUEST: Final = RolloutRequest(
+    request_id="q-1",
+    kind="start",
+    rollout_id="r-20260102-1",
+    requested_at="2026-01-02T10:00:00.000Z",
+    expires_at="2026-01-02T10:00:30.000Z",
+    requested_by="pipeline 4711",
+    expected_entry=None,
+    start=StartRequest(candidate=CANDIDATE, policy=POLICY),
+)
+
+AUDIT_RECORD: Final = AuditRecord(
+    kind="transition",
+    incarnation=ROLLOUT_STATE.incarnation,
+    revision=11,
+    at="2026-01-02T11:41:00.000Z",
+    rollout_id=ROLLOUT.rollout_id,
+    transition=TransitionEntry(
+        previous=Phase.STAGING,
+        phase=Phase.CANARY,
+        code="adopted",
+        reason=ROLLOUT.reason,
+        step=0,
+        serving=ROLLOUT_STATE.serving,
+    ),
+    rollout=ROLLOUT,
 )

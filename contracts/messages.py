@@ -13,9 +13,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from contracts import examples, headers
+from contracts.audit import AuditRecord
 from contracts.control import RolloutState
 from contracts.events import AddressBatch, ParsedBatch, ShadowPair
 from contracts.headers import Header
+from contracts.requests import RolloutRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,5 +234,53 @@ _CONTROL = MessageSpec(
     ),
 )
 
-MESSAGES: Final = (_EVENTS, _PARSED, _DEAD_LETTERS, _SHADOW, _CONTROL)
+_REQUESTS = MessageSpec(
+    kind="requests",
+    title="RolloutRequest",
+    summary="What people and pipelines ask of the controller; judged once, when consumed.",
+    key="the rollout's id",
+    model=RolloutRequest,
+    headers=_cloud_event("requests", event_id="the request's id", required=False),
+    example=examples.ROLLOUT_REQUEST,
+    example_headers=tuple(
+        headers.cloud_event(
+            event_id=examples.ROLLOUT_REQUEST.request_id,
+            source="/mgeo/cli",
+            kind="requests",
+            at=examples.AT,
+        )
+    ),
+    strict=True,
+)
+
+_AUDIT = MessageSpec(
+    kind="audit",
+    title="AuditRecord",
+    summary="What the controller did and why: every transition, judged cut, request and decision.",
+    key="the rollout's id; none where it is about no rollout",
+    model=AuditRecord,
+    headers=(
+        *_cloud_event(
+            "audit", event_id="incarnation, revision, number in the transaction", required=True
+        ),
+        HeaderSpec(
+            headers.AUDIT_KIND,
+            "kind of the record, so that cuts can be passed over unread",
+            True,
+            _one_of("transition", "cut", "request", "decision", "alert"),
+        ),
+    ),
+    example=examples.AUDIT_RECORD,
+    example_headers=(
+        *headers.cloud_event(
+            event_id=f"{examples.AUDIT_RECORD.incarnation}/{examples.AUDIT_RECORD.revision}/0",
+            source="/mgeo/controller",
+            kind="audit",
+            at=examples.AT,
+        ),
+        (headers.AUDIT_KIND, examples.AUDIT_RECORD.kind.encode()),
+    ),
+)
+
+MESSAGES: Final = (_EVENTS, _PARSED, _DEAD_LETTERS, _SHADOW, _CONTROL, _REQUESTS, _AUDIT)
 """Every message, in the order of a record's way through the system."""

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from contracts.audit import decode_audit
 from contracts.control import RolloutState, decode_state
 from contracts.decode import decode_batch
 from contracts.errors import PermanentError
 from contracts.events import AddressBatch, ParsedBatch, ShadowPair
 from contracts.headers import header, traceparent_of, track_of
 from contracts.limits import Limits
+from contracts.requests import decode_request
 
 SAMPLES = Path(__file__).parent / "samples"
 AGES = ["v1", "later"]
@@ -136,6 +138,56 @@ def test_the_first_rollout_state_is_read() -> None:
 
     assert (state.revision, state.phase, state.serving.share) == (1, None, 0.0)
     assert state.serving.specs == (state.serving.stable,)
+
+
+def test_a_state_with_a_running_rollout_is_read() -> None:
+    rollout = decode_state(value_of("v1", "rollout_state_running")).rollout
+
+    assert rollout is not None
+    assert (rollout.rollout_id, rollout.attempt, rollout.share_written) == (
+        "r-20260102-1",
+        1,
+        True,
+    )
+    assert rollout.from_offsets == {0: 100, 1: 90}
+    assert rollout.policy.canary.steps[0].share == 0.05
+    assert rollout.cut is not None
+    assert (rollout.cut.number, rollout.cut.shadow) == (42, {0: 9000, 1: 8800})
+    assert rollout.judgement is not None
+    assert (rollout.judgement.verdict, rollout.judgement.proven) == ("pass", ("exact_match",))
+    assert rollout.decision is not None
+    assert rollout.decision.digest == "sha256:" + "3d" * 32
+
+
+def test_a_shadow_pair_names_its_rollout() -> None:
+    pair = ShadowPair.model_validate_json(value_of("v1", "shadow_pair_of_rollout"))
+
+    assert (pair.rollout_id, pair.input_ms) == ("r-20260102-1", 1_767_355_190_000)
+
+
+def test_requests_are_read() -> None:
+    start = decode_request(value_of("v1", "rollout_request_start"))
+    assert (start.kind, start.rollout_id, start.expected_entry) == ("start", "r-20260102-1", None)
+    assert start.start is not None
+    assert start.start.candidate.name == "mgeo-base-v2-20260101@fp16"
+    for age, name in (("v1", "rollout_request_abort"), ("later", "rollout_request")):
+        abort = decode_request(value_of(age, name))
+        assert (abort.kind, abort.request_id, abort.reason) == ("abort", "q-2", "too slow")
+
+
+def test_audit_records_are_read() -> None:
+    moved = decode_audit(value_of("v1", "audit_transition"))
+    assert moved.transition is not None
+    assert (moved.transition.previous, moved.transition.phase) == ("STAGING", "CANARY")
+    assert moved.rollout is not None
+    cut = decode_audit(value_of("v1", "audit_cut")).cut
+    assert cut is not None
+    assert (cut.cut.number, cut.judgement.verdict, cut.outcomes) == (42, "pass", 17800)
+    for age, name in (("v1", "audit_request"), ("later", "audit_record")):
+        request = decode_audit(value_of(age, name)).request
+        assert request is not None
+        assert (request.kind, request.offset, request.accepted) == ("abort", 5, True)
+    assert header(headers_of("v1", "audit_cut"), "mgeo-audit-kind") is not None
 
 
 def test_an_older_controller_hands_on_what_a_later_one_wrote() -> None:

@@ -32,8 +32,10 @@ SAMPLES = ROOT / "tests/conformance/samples/v1"
 FROZEN = {
     "AddressBatch": ["address_batch", "address_batch_bare", "address_batch_escaped"],
     "ParsedBatch": ["parsed_batch"],
-    "ShadowPair": ["shadow_pair"],
-    "RolloutState": ["rollout_state", "rollout_state_first"],
+    "ShadowPair": ["shadow_pair", "shadow_pair_of_rollout"],
+    "RolloutState": ["rollout_state", "rollout_state_first", "rollout_state_running"],
+    "RolloutRequest": ["rollout_request_start", "rollout_request_abort"],
+    "AuditRecord": ["audit_transition", "audit_cut", "audit_request"],
 }
 WITH_MODEL = [message for message in MESSAGES if message.model]
 
