@@ -63,6 +63,8 @@ class _Task:
     text: str
     halves: tuple[_Half, ...]
     waiting: list[tuple[Record, int]]
+    lengths: list[int] = field(default_factory=list)
+    """Tokens of each row: of the side that is longest there."""
     missing: int = 0
     device_batch: DeviceBatch | None = None
 
@@ -77,8 +79,6 @@ class _Row:
 
     task: _Task
     index: int
-    length: int
-    """Tokens of its longest side: what it costs."""
 
 
 class Pipeline:
@@ -205,7 +205,7 @@ class Pipeline:
                 continue
             task = self._tasks.get((key, text))
             if task is None:
-                halves = tuple(_Half(model) for model in record.models)
+                halves = tuple(map(_Half, record.models))
                 task = self._tasks[key, text] = _Task(key, text, halves, [])
                 fresh.setdefault(key, []).append(task)
             task.waiting.append((record, index))
@@ -214,12 +214,11 @@ class Pipeline:
         await self._in_pool(_prepare_all, tasks)
         complete: list[_Task] = []
         for task in tasks:
-            task.missing = max(len(half.windows) for half in task.halves)
+            task.missing = len(task.lengths)
             if not task.missing:  # nothing in it that the device could score
                 complete.append(task)
-            for index in range(task.missing):
-                row = _Row(task, index, _tokens(task, index))
-                self._batcher.add(task.key, row, row.length)
+            for index, length in enumerate(task.lengths):
+                self._batcher.add(task.key, _Row(task, index), length)
         self._device_wake.set()
         await self._complete(complete)
 
@@ -289,7 +288,7 @@ class Pipeline:
         device_batch = None
         if all(members):  # else one of them had nothing to do, and the times compare nothing
             # The batcher puts the longest row first.
-            tokens = len(rows) * rows[0].length
+            tokens = len(rows) * rows[0].task.lengths[rows[0].index]
             device_batch = DeviceBatch(name, len(rows), tokens, order, seconds)
         for row in rows:
             row.task.device_batch = device_batch or row.task.device_batch
@@ -306,9 +305,9 @@ class Pipeline:
         finished: list[Record] = []
         for task in tasks:
             self._forget(task)
-            answers = tuple(half.answer for half in task.halves if half.answer is not None)
+            answers = [half.answer for half in task.halves if half.answer is not None]
             if len(answers) == len(task.halves):
-                self._cache.put(task.key, task.text, answers)
+                self._cache.put(task.key, task.text, tuple(answers))
             for record, index in task.waiting:
                 assert record.batch is not None  # noqa: S101  (set before it waited)
                 record.device_batch = task.device_batch or record.device_batch
@@ -358,13 +357,11 @@ class Pipeline:
 
 def _members(rows: Sequence[_Row], side: int) -> list[tuple[_Half, int]]:
     """The rows that exist on this side."""
-    halves = [(row.task.halves[side], row.index) for row in rows]
-    return [(half, index) for half, index in halves if index < len(half.windows)]
-
-
-def _tokens(task: _Task, index: int) -> int:
-    """What this row of a task costs: its longest side."""
-    return max(half.windows[index].length for half in task.halves if index < len(half.windows))
+    return [
+        (half, row.index)
+        for row in rows
+        if row.index < len((half := row.task.halves[side]).windows)
+    ]
 
 
 def _half_result(identifier: str, text: str, half: _Half) -> AddressResult:
@@ -400,6 +397,17 @@ def _prepare_all(tasks: Sequence[_Task]) -> None:
             else:
                 half.prepared, half.windows = prepared, prepared.windows
                 half.scores = [None] * len(prepared.windows)
+    for task in tasks:
+        task.lengths = _row_lengths(task.halves)
+
+
+def _row_lengths(halves: Sequence[_Half]) -> list[int]:
+    lengths: list[int] = []
+    for half in halves:
+        own = [window.length for window in half.windows]
+        shared = list(map(max, lengths, own))  # as many as both have
+        lengths = shared + lengths[len(shared) :] + own[len(shared) :]
+    return lengths
 
 
 def _prepared(model: AddressModel, texts: Sequence[str]) -> list[PreparedAddress | None]:
