@@ -22,7 +22,6 @@ from contracts.spec import Digest
 from rollout.documents import DocumentError, check, read_document, read_text
 
 BAD_GUARDRAILS: Final = "bad_guardrails"
-LOOSER: Final = "looser_than_guardrails"
 
 
 class Bound(Enum):

@@ -122,6 +122,12 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Write for example --expect exact_match=0.985.",
     ),
     CodeSpec(
+        "looser_than_guardrails",
+        ("refused", "usage"),
+        "The policy is looser than the controller’s guardrails in the fields that are named.",
+        "Tighten these fields; mgeo rollout policy FILE --guardrails FILE checks before asking.",
+    ),
+    CodeSpec(
         "bad_guardrails",
         ("usage",),
         "The controller’s guardrails file has an unknown name, a wrong value or is no YAML.",

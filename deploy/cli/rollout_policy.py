@@ -32,6 +32,7 @@ def register(group: typer.Typer) -> None:
             "mgeo rollout policy rollout.yaml",
             "mgeo rollout policy rollout.yaml --set gates.exact_match.min=0.97",
             "mgeo rollout policy --defaults",
+            "mgeo rollout policy rollout.yaml --guardrails guardrails.yaml",
             "mgeo rollout policy rollout.yaml --explain --addresses-per-hour 20000 "
             "--expect exact_match=0.9",
         ),
@@ -44,6 +45,12 @@ def policy(
     defaults: Annotated[
         bool, typer.Option("--defaults", help="The policy of an empty file.")
     ] = False,
+    guardrails: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A controller's guardrails: say whether it would take this policy."
+        ),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say how much evidence and time each gate will need.")
     ] = False,
@@ -68,7 +75,8 @@ def policy(
 ) -> None:
     """Check a policy file and print what it says, defaults included.
 
-    Leaves with 2 and every fault as FILE:LINE:COLUMN when the file cannot be used.
+    Leaves with 2 and every fault as FILE:LINE:COLUMN when the file cannot be used, and with 2 and
+    every field's name when --guardrails would not let it through.
     """
     from rollout.policy import changed_fields, load_policy, parse_policy, policy_digest
 
@@ -78,6 +86,8 @@ def policy(
         effective = parse_policy("", "defaults", overrides or ())
     else:
         effective = load_policy(file, overrides or ())
+    if guardrails is not None:
+        _hold_to(effective, guardrails)
     found = None
     if explain or expect:
         from rollout.policy.forecast import outlook, parse_expectations
@@ -108,6 +118,20 @@ def policy(
     else:
         _print_outlook(found, addresses_per_hour, rates)
     note(f"Digest: {policy_digest(effective)}")
+
+
+def _hold_to(effective: Policy, path: Path) -> None:
+    from contracts.errors import UsageError
+    from rollout.guardrails import load_guardrails
+
+    objections = load_guardrails(path).objections(effective)
+    if objections:
+        raise UsageError(
+            "; ".join(objection.message for objection in objections),
+            code="looser_than_guardrails",
+            hint=f"A controller with {path} would refuse this policy: tighten these fields.",
+        )
+    note(f"A controller with {path} takes this policy.")
 
 
 def _print_fields(effective: Policy) -> None:

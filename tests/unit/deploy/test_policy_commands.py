@@ -67,6 +67,17 @@ class TestPolicy:
         assert code == 0
         assert [cell.strip() for cell in line.split("│")[1:4]] == ["aa.max", "0.02", "0.01"]
 
+    def test_guardrails_are_held_against_it_before_anything_is_asked(self, mgeo: Mgeo) -> None:
+        Path("guardrails.yaml").write_text("alpha: {promote: 0.01}\nbake: {duration: 1h}\n")
+        ask = ("rollout", "policy", "--defaults", "--guardrails", "guardrails.yaml")
+        code, out, err = mgeo(*ask)
+        assert (code, out) == (2, "")
+        assert "alpha.promote is 0.05" in err
+        assert "bake.duration is 30m" in err
+        code, out, _ = mgeo(*ask, "--set", "alpha.promote=0.01", "--set", "bake.duration=2h")
+        assert code == 0
+        assert "bake.duration" in out
+
     def test_a_file_or_the_defaults_and_not_both(self, mgeo: Mgeo) -> None:
         assert mgeo("rollout", "policy")[0] == 2
         assert mgeo("rollout", "policy", "rollout.yaml", "--defaults")[0] == 2
