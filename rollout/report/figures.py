@@ -76,6 +76,11 @@ class Figures:
             self._count_slice(outcome)
             reference = _at(pair.reference.results, outcome.index)
             candidate = _at(pair.candidate.results, outcome.index)
+            if reference is None and pair.reference.error is None and pair.candidate.error:
+                # The candidate took the worker down: the reference never ran, the text is lost.
+                reference = AddressResult(id="", text=None, status="error")
+                self._keep_failure(pair, outcome, reference, pair.candidate.error)
+                continue
             if reference is None or reference.status == "error":
                 continue
             if candidate is None or candidate.status == "error":

@@ -25,6 +25,7 @@ from rollout.report.wording import (
     one_line,
     percent,
     points,
+    sentence,
     span_of_time,
     threshold_words,
     times,
@@ -42,7 +43,7 @@ def write_markdown(data: ReportData) -> str:
     subject = f"{data.candidate.name} against {data.reference.name}"
     parts = [
         f"### {_SIGNS[outcome.tone]} {escape(outcome.headline)}: {escape(subject)}",
-        *([escape(outcome.why)] if outcome.why else []),
+        *([escape(sentence(outcome.why, 500), 600)] if outcome.why else []),
         *_gates(data),
         *_slices(data),
         *_latency(data),

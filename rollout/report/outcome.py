@@ -83,6 +83,10 @@ def outcome_of(data: ReportData) -> Outcome:
 def _of_comparison(data: ReportData) -> Outcome:
     judgement = data.judgement
     if judgement is None:
-        return Outcome("open", "Compared", "Nothing was judged.", "", ended=True)
+        return Outcome("running", "Compared, not judged", "No gate was configured.", "", ended=True)
+    if all(gate.status == "not_configured" for gate in judgement.gates):
+        # Nothing was asked of it: neither good nor bad, and nothing to be red about.
+        why = judgement.reason or "No gate was configured."
+        return Outcome("running", "Compared, not judged", why, judgement.code, ended=True)
     tone, headline = _COMPARED[judgement.verdict]
     return Outcome(tone, headline, judgement.reason, judgement.code, ended=True)

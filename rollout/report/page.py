@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_SLICES: Final = 60
+_SLICES: Final = 40
 """Slices on the page at most; report.json has all."""
+_TINY: Final = 5
+"""Slices of fewer addresses are left out, unless a gate judged them: a typing error is one."""
 _TRANSITIONS: Final = 200
 
 
@@ -185,7 +187,7 @@ def cards(data: ReportData) -> tuple[Card, ...]:
     """The worst disagreements."""
     shown = []
     for number, one in enumerate(data.disagreements, 1):
-        about = [f"F1 {wording.percent(one.f1)}"] if one.f1 is not None else []
+        about = [f"F1 {wording.score(one.f1)}"] if one.f1 is not None else []
         if one.slice:
             about.append(wording.one_line(wording.slice_title(one.slice), 40))
         if one.origin is not None:
@@ -204,11 +206,12 @@ def worst_type(data: ReportData) -> float:
 
 def forest(data: ReportData) -> Forest | None:
     """The slices as a forest plot; None where there are none."""
-    if not data.slices:
-        return None
     gates = {gate.name.removeprefix("slice:"): gate for gate in data.gates}
     minimum = data.policy.slices.exact_match.min
-    shown = data.slices[:_SLICES]
+    told = {name for name, gate in gates.items() if gate.status != "unjudged"}
+    shown = [one for one in data.slices if one.addresses >= _TINY or one.name in told][:_SLICES]
+    if not shown:
+        return None
     whole = sum(one.addresses for one in data.slices) or 1
     intervals = [wilson_interval(one.exact, one.judged) for one in shown]
     lows = [low for low, _ in intervals]

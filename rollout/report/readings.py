@@ -101,7 +101,7 @@ def changes(one: Disagreement) -> tuple[Change, ...]:
 
 def _reading(who: str, text: str, result: AddressResult, other: frozenset[Span]) -> Reading:
     if result.status == "error":
-        return Reading(who, (), result.error or "error")
+        return Reading(who, (), result.error or "did not run")
     return Reading(who, _pieces(text, result.components, other))
 
 

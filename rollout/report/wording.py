@@ -188,6 +188,13 @@ def visible(text: str) -> str:
     return "".join(shown)
 
 
+def sentence(text: str, limit: int = 1000) -> str:
+    """A reason as a sentence of its own: on one line, beginning large, with a full stop."""
+    line = one_line(text, limit)
+    ended = line.endswith((".", "!", "?", "…", "。"))
+    return line[:1].upper() + line[1:] + ("" if ended or not line else ".")
+
+
 def one_line(text: str, limit: int = 300) -> str:
     """Text for one line of a plain format: visible, and cut at a length."""
     line = visible(text.replace("\n", " "))

@@ -153,6 +153,28 @@ def test_a_side_without_any_result_is_a_failure_of_its_addresses() -> None:
     assert shown.candidate.error == "candidate_crashed"
 
 
+def test_a_record_that_took_the_worker_down_is_shown_by_its_place() -> None:
+    figures = Figures()
+    one = reading([("杭州市", "city")])
+    whole = pair(77, one, one)
+    nothing = {"results": ()}
+    crashed = whole.model_copy(
+        update={
+            "candidate": whole.candidate.model_copy(
+                update={**nothing, "error": "candidate_crashed"}
+            ),
+            "reference": whole.reference.model_copy(update=nothing),
+            "batch": None,
+        }
+    )
+    figures.pair(crashed, [outcome(77, None, candidate_error=True)])
+
+    (shown,) = figures.disagreements()
+    assert shown.origin is not None
+    assert (shown.origin.offset, shown.text) == (77, "")
+    assert [side.error for side in readings(shown)] == ["did not run", "candidate_crashed"]
+
+
 def batch(number: int, reference: float, candidate: float) -> BatchOutcome:
     return BatchOutcome(f"b{number}", 4, 100, "candidate_first", candidate, reference)
 

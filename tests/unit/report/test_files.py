@@ -178,6 +178,15 @@ def test_what_was_not_configured_is_skipped() -> None:
     assert found == {"verdict": "success", "golden": "skipped"}
 
 
+def test_a_comparison_that_nothing_was_asked_of_is_neither_red_nor_green() -> None:
+    golden = GateResult(name="golden", kind="golden", status="not_configured", reason="no set")
+    said = Judgement(verdict="inconclusive", code="golden_missing", reason="x", gates=(golden,))
+
+    found = outcomes(suite_of(ALL["comparison"].model_copy(update={"judgement": said})))
+
+    assert found == {"verdict": "skipped", "golden": "skipped"}
+
+
 # --- Markdown -------------------------------------------------------------------------------------
 
 
