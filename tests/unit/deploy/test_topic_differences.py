@@ -56,3 +56,14 @@ def test_an_existing_input_sets_the_least_number_of_partitions() -> None:
     assert partitions_to_want(None, names, existing) == 12
     assert partitions_to_want(3, names, existing) == 12
     assert partitions_to_want(24, names, existing) == 24
+
+
+def test_records_may_be_kept_for_longer_and_not_for_shorter() -> None:
+    kept = TopicSpec("t", 1, "for this test", {"retention.ms": "1000"})
+
+    def differences(retention: str) -> int:
+        return len(compare(kept, FoundTopic("t", 1, {"retention.ms": retention})))
+
+    assert [differences(text) for text in ("1000", "2000", "-1", "999", "")] == [0, 0, 0, 1, 1]
+    for_ever = TopicSpec("t", 1, "for this test", {"retention.ms": "-1"})
+    assert len(compare(for_ever, FoundTopic("t", 1, {"retention.ms": "2000"}))) == 1
