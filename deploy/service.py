@@ -33,10 +33,7 @@ def serve_worker(settings: WorkerSettings, kafka: KafkaSettings, role: str = "st
         UsageError: ``bad_role``; ``extra_missing`` when the worker's packages are not installed.
         FatalError: the process must stop; starting it again is safe.
     """
-    if role not in ROLES:
-        raise UsageError(
-            f"{role!r} is not a role", code="bad_role", hint=f"roles: {', '.join(ROLES)}"
-        )
+    check_role(role)
     share_cores()
     try:
         from consumer.service.loading import model_loader
@@ -68,6 +65,18 @@ def serve_worker(settings: WorkerSettings, kafka: KafkaSettings, role: str = "st
         )
 
     run_service(main())
+
+
+def check_role(role: str) -> None:
+    """Refuse what is no role.
+
+    Raises:
+        UsageError: ``bad_role``.
+    """
+    if role not in ROLES:
+        raise UsageError(
+            f"{role!r} is not a role", code="bad_role", hint=f"roles: {', '.join(ROLES)}"
+        )
 
 
 def share_cores() -> None:

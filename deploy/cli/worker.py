@@ -43,8 +43,9 @@ def worker(
     from consumer.settings import WorkerSettings
     from contracts.logs import configure_logs
     from deploy.local.discovery import kafka_settings
-    from deploy.service import serve_worker
+    from deploy.service import check_role, serve_worker
 
+    check_role(role)
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     configure_logs()
     serve_worker(WorkerSettings().model_copy(update=given), kafka_settings(), role)
