@@ -158,7 +158,6 @@ class _View:
             if partition in notes
             and notes[partition].refusal
             and notes[partition].refused_epoch == epoch
-            and notes[partition].serving_epoch < epoch
         )
 
     def _not_at(self, notes: Mapping[int, OffsetMetadata], epoch: int) -> tuple[int, ...]:
@@ -166,12 +165,16 @@ class _View:
             return tuple(
                 p
                 for p in self.observation.partitions
-                if p not in notes or notes[p].serving_epoch != epoch
+                if p not in notes
+                or notes[p].serving_epoch != epoch
+                or notes[p].refused_epoch == epoch
             )
         return tuple(
             p
             for p in self.observation.partitions
-            if p not in notes or notes[p].serving_epoch < epoch
+            # A lane that serves under the epoch and says no has not adopted it: its worker
+            # keeps the traffic going without the candidate.
+            if p not in notes or notes[p].serving_epoch < epoch or notes[p].refused_epoch == epoch
         )
 
     @property

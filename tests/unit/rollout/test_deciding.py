@@ -8,6 +8,7 @@ import pytest
 
 from contracts.canonical import digest_of
 from contracts.decision import DecisionRecord
+from contracts.offset_metadata import OffsetMetadata
 from contracts.phases import Phase
 from contracts.policy import BakePolicy, CanaryPolicy
 from rollout.stages import SERVED
@@ -75,6 +76,19 @@ def test_a_refused_candidate_is_recorded_held_then_aborted_with_serving_untouche
     assert (plane.phase, plane.rollout.code) == ("ABORTED", "candidate_refused")
     serving = plane.state.serving
     assert (serving.stable, serving.candidate, serving.share) == (STABLE, None, 0.0)
+
+
+def test_a_partition_served_without_the_candidate_under_its_epoch_has_not_adopted() -> None:
+    """Its new owner cannot hold the candidate and keeps the traffic going all the same."""
+    plane = at("STAGING")
+    plane.adopt()
+    epoch = plane.state.serving.serving_epoch
+    plane.stable[1] = OffsetMetadata(epoch, refused_epoch=epoch, refusal="model_too_large")
+    plane.decide()
+
+    assert plane.phase == "STAGING"
+    assert plane.rollout.waiting_for == (1,)
+    assert [(one.partition, one.code) for one in plane.rollout.refusals] == [(1, "model_too_large")]
 
 
 def test_another_worker_that_takes_the_partition_over_ends_the_refusal() -> None:
