@@ -10,7 +10,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from contracts.canonical import canonical_json
@@ -19,6 +18,7 @@ from contracts.judgement import Accounting, GateResult, Judgement
 from contracts.rollout import Cut, Rollout
 from contracts.routing import in_shadow
 from rollout.evidence.counts import Counts, Served
+from rollout.evidence.looking import look_at, moment_ms, without_proof
 from rollout.evidence.outcomes import AddressOutcome
 from rollout.evidence.pairing import (
     AddressEvidence,
@@ -33,7 +33,6 @@ from rollout.evidence.parity import WAITING_MAX, PartitionJoin
 from rollout.evidence.parties import Judging, Observer, Recorder, Watching
 from rollout.evidence.production import ProductionEvidence, production_of
 from rollout.evidence.units import UnitSet, unit_of
-from rollout.judge.look import Look
 
 AHEAD_MAX: Final = 262_144
 """Pairs beyond the shadow's commit that are remembered, about 60 bytes each. A pair is written
@@ -267,10 +266,8 @@ class Trial:
             self._fold(partition, self._taken.pop(partition, _Taken()), cut, quota)
         if sum(len(one.ahead) for one in self._partitions.values()) > AHEAD_MAX:
             self.spoiled = self.spoiled or "evidence_disordered"
-        judgement = self._judge.look(self._look(cut))
-        if self.spoiled and judgement.verdict not in ("fail", "inconclusive"):
-            return judgement.model_copy(update=_SPOILED[self.spoiled])
-        return judgement
+        look = look_at(cut, self.rollout, self.accounting, self.expired)
+        return without_proof(self._judge.look(look), self.spoiled)
 
     def _state(self, partition: int) -> _Partition:
         if partition not in self._partitions:
@@ -286,7 +283,7 @@ class Trial:
 
     def _fold(self, partition: int, taken: _Taken, cut: Cut, quota: int) -> None:
         state = self._state(partition)
-        now_ms = _moment_ms(cut)
+        now_ms = moment_ms(cut)
         for evidence in self._once(state, taken):
             self._counts.take(evidence, now_ms=now_ms)
             self._fold_record(state, evidence)
@@ -369,38 +366,6 @@ class Trial:
     def _link(self, outcome: bytes) -> None:
         self._chain = hashlib.sha256(self._chain + outcome).digest()
 
-    def _look(self, cut: Cut) -> Look:
-        rollout = self.rollout
-        begun = {p: rollout.from_offsets.get(p, 0) for p in cut.events}
-        passed = {p: max(begun[p], cut.shadow_committed.get(p, 0)) for p in cut.events}
-        replay = rollout.replay
-        return Look(
-            cut=cut.number,
-            now_ms=_moment_ms(cut),
-            elapsed_ms=cut.elapsed_ms,
-            accounting=self.accounting,
-            lag_records=sum(max(0, end - passed[p]) for p, end in cut.events.items()),
-            input_records=sum(max(0, end - begun[p]) for p, end in cut.events.items()),
-            replaying=replay is not None
-            and any(passed.get(p, 0) < end for p, end in replay.until.items()),
-            expired=self.expired,
-        )
-
-
-_SPOILED: Final[dict[str, dict[str, str]]] = {
-    "runtime_changed": {
-        "verdict": "inconclusive",
-        "code": "runtime_changed",
-        "reason": "shadow workers ran other models, precisions or rules than this rollout is "
-        "about: what they compared proves nothing of it",
-    },
-    "evidence_disordered": {
-        "verdict": "inconclusive",
-        "code": "evidence_disordered",
-        "reason": "pairs far beyond the shadow's commit: something else writes the evidence",
-    },
-}
-
 
 def _outcome(evidence: PairEvidence, address: AddressEvidence) -> AddressOutcome:
     return AddressOutcome(
@@ -414,10 +379,6 @@ def _outcome(evidence: PairEvidence, address: AddressEvidence) -> AddressOutcome
         candidate_error=address.candidate_error,
         reference_error=address.reference_error,
     )
-
-
-def _moment_ms(cut: Cut) -> int:
-    return int(datetime.fromisoformat(cut.at).timestamp() * 1000)
 
 
 def _judge_of(rollout: Rollout) -> Judging:

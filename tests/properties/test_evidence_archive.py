@@ -30,7 +30,7 @@ def archived(path: Path, deliveries: list[Delivery]) -> tuple[Trial, Witness]:
     return trial, witness
 
 
-@hypothesis_settings(max_examples=60)
+@hypothesis_settings(max_examples=40)
 @given(histories())
 def test_an_archive_folds_to_the_same(deliveries: list[Delivery]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rollout.evidence import Trial
@@ -46,6 +47,7 @@ def fold(deliveries: list[Delivery], rng: random.Random | None = None) -> tuple[
     return Said(trial.chain, trial.outcomes, tuple(map(tuple, judged)), served), trial
 
 
+@hypothesis_settings(max_examples=60)
 @given(histories(), st.randoms(use_true_random=False))
 def test_any_order_of_delivery_within_the_cuts_says_the_same(
     deliveries: list[Delivery], rng: random.Random
@@ -53,6 +55,7 @@ def test_any_order_of_delivery_within_the_cuts_says_the_same(
     assert fold(deliveries)[0] == fold(deliveries, rng)[0]
 
 
+@hypothesis_settings(max_examples=60)
 @given(histories(), st.randoms(use_true_random=False))
 def test_a_repeated_pair_changes_nothing_but_the_count_of_repeats(
     deliveries: list[Delivery], rng: random.Random
@@ -81,6 +84,7 @@ def test_a_repeated_pair_changes_nothing_but_the_count_of_repeats(
     assert forgiven == trial.accounting
 
 
+@hypothesis_settings(max_examples=40)
 @given(histories())
 def test_every_record_is_of_exactly_one_kind(deliveries: list[Delivery]) -> None:
     said, trial = fold(deliveries)
@@ -99,6 +103,7 @@ def test_every_record_is_of_exactly_one_kind(deliveries: list[Delivery]) -> None
     assert counts.candidate_failed == len(crashed | holes)
 
 
+@hypothesis_settings(max_examples=40)
 @given(histories())
 def test_each_address_and_each_device_batch_counts_once_at_its_first_place(
     deliveries: list[Delivery],
@@ -113,6 +118,7 @@ def test_each_address_and_each_device_batch_counts_once_at_its_first_place(
     assert set(compared) <= set(units)
 
 
+@hypothesis_settings(max_examples=40)
 @given(histories(), st.data())
 def test_changing_one_pair_changes_the_chain(
     deliveries: list[Delivery], data: st.DataObject
@@ -133,6 +139,7 @@ def test_changing_one_pair_changes_the_chain(
     assert fold(other)[0].chain != fold(deliveries)[0].chain
 
 
+@hypothesis_settings(max_examples=40)
 @given(histories())
 def test_holes_are_exactly_the_offsets_without_a_telling_pair(deliveries: list[Delivery]) -> None:
     trial = Trial(rollout_of(), judge=Witness())
