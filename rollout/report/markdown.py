@@ -150,7 +150,10 @@ def _latency(data: ReportData) -> list[str]:
             times(at(one, one.ratio, p)),
         )
         for label, p in (("P50", 0.5), ("P90", 0.9), ("P99", 0.99))
+        if one.sampled * (1 - p) >= 1
     ]
+    if not rows:
+        return []
     head = (f"device time, {count(one.batches)} batches", "reference", "candidate", "paired ratio")
     return [table(head, rows, right=(1, 2, 3))]
 

@@ -180,6 +180,7 @@ def latency_rows(data: ReportData) -> tuple[tuple[str, float, float, float], ...
             plots.at(one, one.ratio, p),
         )
         for label, p in (("P50", 0.5), ("P90", 0.9), ("P99", 0.99), ("P99.9", 0.999))
+        if one.sampled * (1 - p) >= 1
     )
 
 

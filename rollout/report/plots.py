@@ -27,10 +27,14 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One mark on an axis: where, in user units, and what it says."""
+    """One mark on an axis: where, in user units, and what it says.
+
+    ``anchor`` is the side of its text that stands there, as SVG calls it; empty: by its place.
+    """
 
     at: float
     label: str
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +191,14 @@ def _reach(history: GateHistory) -> tuple[float, float]:
 def latency_plot(latency: LatencyFigures) -> Plot:
     """Time by percentile, both models, with as much room for each nine as for the one before."""
     height, bottom = 214.0, 178.0
-    top = max(p for p in latency.probabilities if p < 1.0)
+    # Beyond one batch in so many there is nothing but the slowest one, again and again.
+    known = 1.0 - 1.0 / max(2, latency.sampled)
+    top = max(p for p in latency.probabilities if p <= known)
     x = Scale(0, _nines(top), LEFT, WIDTH - RIGHT)
     both = (*latency.reference_ms, *latency.candidate_ms)
     highest = max(both)
     y = Scale(0, highest * 1.06 or 1.0, bottom, TOP)
-    marks = [p for p in (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999) if p <= top + 1e-12]
+    marks = [p for p in (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999) if p <= top]
 
     def curve(values: Sequence[float]) -> str:
         pairs = zip(latency.probabilities, values, strict=True)
@@ -230,9 +236,10 @@ def ratio_plot(latency: LatencyFigures, limit: float | None) -> Plot:
         if x.low <= ratio <= x.high
     ]
     median = at(latency, latency.ratio, 0.5)
-    upright = [Tick(x(1.0), "equal")]
+    upright = [Tick(x(1.0), "equal", "end" if limit is not None and limit > 1.0 else "start")]
     if limit is not None:
-        upright.append(Tick(x(limit), f"limit {times(limit)}"))
+        roomy = x(limit) < WIDTH - RIGHT - 70 or limit <= 1.0
+        upright.append(Tick(x(limit), f"limit {times(limit)}", "start" if roomy else "end"))
     return Plot(
         title="Paired ratio, batch by batch",
         summary=f"The median batch took the candidate {times(median)} the reference's time",

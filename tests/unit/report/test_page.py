@@ -9,6 +9,7 @@ import pytest
 
 from rollout.report.data import ReportData
 from rollout.report.example import EXAMPLES, aborted, comparison, hostile, promoted, running
+from rollout.report.figures import latency_figures
 from rollout.report.page import write_page
 from tests.unit.report.pages import read
 
@@ -145,3 +146,12 @@ def test_an_incomplete_rollout_says_what_is_missing() -> None:
 def test_the_same_data_gives_the_same_bytes() -> None:
     assert write_page(aborted()) == write_page(aborted())
     assert write_page(aborted()) != write_page(running())
+
+
+def test_few_batches_claim_no_high_percentile() -> None:
+    few = latency_figures([(8.0 + n % 7, 9.0) for n in range(36)], 36)
+    text = read(write_page(promoted().model_copy(update={"latency": few}))).text
+
+    assert "P90" in text
+    assert "P99.9" not in text
+    assert "99.99" not in text
