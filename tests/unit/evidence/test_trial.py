@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
+from contracts.events import ShadowPair
 from contracts.policy import BakePolicy, Policy, ShadowPolicy
 from contracts.rollout import Replay
 from contracts.routing import in_shadow
 from rollout.evidence import Trial
 from rollout.evidence import trial as trial_module
+from rollout.evidence.outcomes import AddressOutcome, BatchOutcome
 from rollout.evidence.pairing import MissingRecord
 from tests.rollouts.pairs import (
     AT_MS,
@@ -244,3 +247,37 @@ def test_the_same_addresses_in_the_bake_are_not_deaf_to_a_fall() -> None:
         [],
     )
     assert trial.alarm is not None
+
+
+class Seen:
+    """An observer that writes down what it saw."""
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[str, list[int]]] = []
+        self.batches: list[str] = []
+
+    def pair(self, pair: ShadowPair, outcomes: Sequence[AddressOutcome]) -> None:
+        self.pairs.append((pair.origin.id, [one.index for one in outcomes]))
+
+    def batch(self, outcome: BatchOutcome) -> None:
+        self.batches.append(outcome.batch_id)
+
+
+def test_an_observer_sees_each_pair_once_in_the_order_of_the_input() -> None:
+    seen = Seen()
+    trial = Trial(rollout_of(), judge=Witness(), observer=seen)
+    one, two = texts(2)
+    pairs = [
+        pair_of(1, [parsed(one), parsed(two)], partition=1, batch="d-2"),
+        pair_of(0, [parsed(two)], partition=1, batch="d-2"),
+        pair_of(7, [parsed(one)], partition=0, batch="d-1"),
+    ]
+
+    trial.advance(cut_of(1, {0: 8, 1: 2}), [*pairs, pairs[0]], [])
+
+    assert seen.pairs == [
+        ("address.events/0/7", [0]),
+        ("address.events/1/0", [0]),
+        ("address.events/1/1", []),
+    ]
+    assert seen.batches == ["d-1", "d-2"]
