@@ -1,0 +1,222 @@
+"""How often the judge promotes what it must not: ``python -m benchmarks.false_promotion``.
+
+Every rollout goes through the real fold and the real judge, with a look at every cut, on traffic
+resampled from real paired outputs (``traffic``). The same looks taken with a Wilson bound are the
+negative control: if that kept to α too, this harness could not tell a sound judge from an unsound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from benchmarks.real_pairs import HERE, STORED, stored_pairs
+from benchmarks.traffic import Damage, Pool, Shape, Traffic, rollout_of
+from contracts.judgement import Verdict
+from contracts.policy import Policy
+from rollout.evidence import Trial
+from rollout.stats.display import clopper_pearson_interval, wilson_interval
+
+Scenario = Literal["exact_at_threshold", "f1_at_threshold", "exact_above", "f1_above"]
+"""Which figure is where: exactly on its threshold, or one point above it. The other is left as it
+really is, above its own."""
+
+ONE_POINT: Final = 0.01
+_ONE_SIDED_Z: Final = 1.6448536
+"""Of a Wilson lower bound that is wrong in 5% of single looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One simulated rollout.
+
+    Attributes:
+        scenario: see above.
+        seed: makes it again.
+        verdict: the last one.
+        code: of it.
+        looks: how many there were.
+        units: distinct addresses judged.
+        proven: the gate in question crossed at some look.
+        wilson: a Wilson lower bound on exact match lay above the threshold at some look.
+    """
+
+    scenario: Scenario
+    seed: int
+    verdict: Verdict
+    code: str
+    looks: int
+    units: int
+    proven: bool
+    wilson: bool
+
+
+def policy_of(max_pairs: int) -> Policy:
+    """The shipped thresholds and error probabilities, on evidence that a simulation can afford."""
+    return Policy.model_validate(
+        {
+            "shadow": {
+                "min_pairs": min(500, max_pairs),
+                "max_pairs": max_pairs,
+                "min_duration": "5m",
+                "max_duration": "8760h",
+            },
+            "gates": {
+                "latency_p99": {"min_batches": 100},
+                "latency_ratio": {"min_batches": 100},
+            },
+        }
+    )
+
+
+def simulate(
+    scenario: Scenario,
+    seed: int,
+    *,
+    max_pairs: int,
+    records_per_cut: int,
+    shape: Shape | None = None,
+) -> Run:
+    """One rollout, to its verdict."""
+    policy, pool = policy_of(max_pairs), _pool()
+    gates = policy.gates
+    above = ONE_POINT if scenario.endswith("above") else 0.0
+    if scenario.startswith("exact"):
+        gate = "exact_match"
+        damage = Damage.to_exact_match(pool.pairs, gates.exact_match.min + above)
+    else:
+        gate = "span_f1"
+        damage = Damage.to_span_f1(pool.pairs, gates.span_f1.min + above)
+    traffic = Traffic(
+        pool, seed, damage=damage, shape=shape or Shape(), records_per_cut=records_per_cut
+    )
+    trial = Trial(rollout_of(policy, seed))
+    wilson = False
+    for delivery in traffic.cuts():
+        said = trial.advance(delivery.cut, delivery.pairs, delivery.parsed, delivery.missing)
+        seen = said.gate("exact_match")
+        if seen is not None and seen.value is not None and seen.n >= 100:
+            low, _ = wilson_interval(round(seen.value * seen.n), seen.n, z=_ONE_SIDED_Z)
+            wilson = wilson or low > gates.exact_match.min
+        full = said.accounting.distinct >= max_pairs
+        if said.verdict in ("pass", "fail", "inconclusive") or full:
+            return Run(
+                scenario=scenario,
+                seed=seed,
+                verdict=said.verdict,
+                code=said.code,
+                looks=delivery.cut.number,
+                units=said.accounting.distinct,
+                proven=gate in said.proven,
+                wilson=wilson,
+            )
+    raise AssertionError("traffic has no end")
+
+
+@lru_cache(maxsize=1)
+def _pool() -> Pool:
+    return Pool(stored_pairs(STORED))
+
+
+def share_of(hits: int, runs: int) -> dict[str, float | int]:
+    """A share with its exact 95% interval."""
+    low, high = clopper_pearson_interval(hits, runs)
+    return {
+        "runs": runs,
+        "hits": hits,
+        "share": round(hits / runs, 5),
+        "low": round(low, 5),
+        "high": round(high, 5),
+    }
+
+
+def figures(runs: Sequence[Run]) -> dict[str, Any]:
+    """What the runs of one scenario show."""
+    units = sorted(run.units for run in runs if run.verdict == "pass")
+    return {
+        "promoted": share_of(sum(run.verdict == "pass" for run in runs), len(runs)),
+        "gate_proven": share_of(sum(run.proven for run in runs), len(runs)),
+        "aborted": share_of(sum(run.verdict == "fail" for run in runs), len(runs)),
+        "wilson_at_some_look": share_of(sum(run.wilson for run in runs), len(runs)),
+        "looks_mean": round(sum(run.looks for run in runs) / len(runs), 1),
+        "median_addresses_to_promotion": units[len(units) // 2] if units else None,
+    }
+
+
+def _many(jobs: Iterable[tuple[Scenario, int, int, int]]) -> list[Run]:
+    return [
+        simulate(scenario, seed, max_pairs=most, records_per_cut=records)
+        for scenario, seed, most, records in jobs
+    ]
+
+
+def main() -> None:
+    """Simulate, print, keep the raw figures."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--null", type=int, default=2000, help="rollouts at each threshold")
+    options.add_argument("--power", type=int, default=400, help="rollouts above each threshold")
+    options.add_argument("--max-pairs", type=int, default=2000, help="of the rollouts at it")
+    options.add_argument("--power-max-pairs", type=int, default=60_000)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options.add_argument("--only", nargs="*", default=None, metavar="SCENARIO")
+    options.add_argument("--out", type=Path, default=HERE / "false-promotion.json")
+    chosen = options.parse_args()
+
+    from rich.progress import Progress
+
+    plan: list[tuple[Scenario, int, int, int]] = [
+        ("exact_at_threshold", chosen.null, chosen.max_pairs, 15),
+        ("f1_at_threshold", chosen.null, chosen.max_pairs, 15),
+        ("exact_above", chosen.power, chosen.power_max_pairs, 200),
+        ("f1_above", chosen.power, chosen.power_max_pairs, 200),
+    ]
+    started = time.monotonic()
+    done: dict[str, list[Run]] = {}
+    with ProcessPoolExecutor(chosen.workers) as workers, Progress() as progress:
+        for scenario, count, most, records in plan:
+            if chosen.only is not None and scenario not in chosen.only:
+                continue
+            task = progress.add_task(scenario, total=count)
+            seeds = range(chosen.seed, chosen.seed + count)
+            jobs = [(scenario, seed, most, records) for seed in seeds]
+            parts = [workers.submit(_many, jobs[at : at + 5]) for at in range(0, count, 5)]
+            runs: list[Run] = []
+            for part in as_completed(parts):
+                runs += part.result()
+                progress.update(task, completed=len(runs))
+            done[scenario] = sorted(runs, key=lambda run: run.seed)
+            progress.console.print(scenario, figures(done[scenario]))
+            _keep(chosen.out, done, vars(chosen), time.monotonic() - started)
+
+
+def _keep(path: Path, done: dict[str, list[Run]], options: dict[str, Any], took: float) -> None:
+    kept = {
+        name: str(value) if isinstance(value, Path) else value for name, value in options.items()
+    }
+    rows = [asdict(run) for runs in done.values() for run in runs]
+    columns = list(rows[0])
+    head = json.dumps(
+        {
+            "options": kept,
+            "alpha": policy_of(100).alpha.model_dump(),
+            "seconds": round(took),
+            "figures": {name: figures(runs) for name, runs in done.items()},
+            "columns": columns,
+        },
+        indent=1,
+    )
+    lines = ",\n".join(json.dumps([row[name] for name in columns]) for row in rows)
+    path.write_text(f'{head[:-2]},\n "runs": [\n{lines}\n]}}\n', encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
