@@ -84,10 +84,10 @@ class Shape:
         noise: share of addresses on which the reference differs from production.
     """
 
-    per_record: int = 6
+    per_record: int = 3
     repeats: float = 0.3
     burst: float = 0.02
-    burst_records: int = 10
+    burst_records: int = 20
     rewritten: float = 0.02
     unreadable: float = 0.01
     unanswered: float = 0.02

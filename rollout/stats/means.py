@@ -47,6 +47,7 @@ class Tally:
     high: float = 1.0
     counts: dict[float, int] = field(default_factory=dict)
     n: int = 0
+    _bounds: dict[tuple[bool, float], tuple[int, float]] = field(default_factory=dict)
 
     def add(self, value: float, times: int = 1) -> None:
         """Count a value.
@@ -76,11 +77,19 @@ class Tally:
 
     def lower_bound(self, alpha: float) -> float:
         """Always-valid lower bound of the mean at 1 − α; ``low`` when nothing came."""
-        return self.low + (self.high - self.low) * self._sample(upwards=True).bound(alpha)
+        return self.low + (self.high - self.low) * self._bound(alpha, upwards=True)
 
     def upper_bound(self, alpha: float) -> float:
         """Always-valid upper bound of the mean at 1 − α; ``high`` when nothing came."""
-        return self.high - (self.high - self.low) * self._sample(upwards=False).bound(alpha)
+        return self.high - (self.high - self.low) * self._bound(alpha, upwards=False)
+
+    def _bound(self, alpha: float, *, upwards: bool) -> float:
+        # Several gates ask for the same bound at every look; n grows with every value.
+        n, bound = self._bounds.get((upwards, alpha), (-1, 0.0))
+        if n != self.n:
+            bound = self._sample(upwards=upwards).bound(alpha)
+            self._bounds[upwards, alpha] = self.n, bound
+        return bound
 
     def _scaled(self, value: float) -> float:
         return (value - self.low) / (self.high - self.low)

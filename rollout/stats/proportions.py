@@ -18,6 +18,7 @@ inequality P(e_n ≥ 1/α for any n) ≤ α. It falls as p0 rises (δ > 0), henc
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Final
 
 from rollout.stats.logspace import highest_rejected, log_mean_exp
@@ -51,6 +52,7 @@ def log_e_below(successes: float, n: int, p0: float) -> float:
     return log_e_above(n - successes, n, 1.0 - p0)
 
 
+@lru_cache(maxsize=512)  # several gates ask for the same one at every look
 def lower_bound(successes: int, n: int, alpha: float) -> float:
     """Always-valid lower bound at 1 − α: every smaller proportion is rejected by ``log_e_above``.
 
