@@ -31,6 +31,7 @@ async def test_killed_at_every_point_of_its_writes_it_leaves_one_legal_history(
     # Each of the killed is noticed after seconds only: the request must outlive them.
     await c.send(stream, begin.model_copy(update={"expires_at": "2999-01-01T00:00:00Z"}))
     killed: list[tuple[int, str]] = []
+    asked: list[str] = []
 
     async def lead_and_die(number: int) -> None:
         point, write = POINTS[number % 4], 1 + (number // 4) % 5
@@ -39,23 +40,23 @@ async def test_killed_at_every_point_of_its_writes_it_leaves_one_legal_history(
             kafka.kafka_bootstrap_servers, names.prefix, tmp_path, *doomed
         ) as process:
 
-            async def dead() -> bool:
-                return not process.alive
+            async def dead_or_done() -> bool:
+                phase = (await c.state_of(stream)).phase
+                if phase == "PROMOTED" and not asked:
+                    asked.append("rollback")
+                    await c.ask(stream, "rollback")
+                return not process.alive or phase == "ROLLED_BACK"
 
-            await eventually(dead, f"killed at {point} of write {write}", timeout_s=60)
-            assert process.process.returncode == -9, process.tail()
-            killed.append((write, point))
+            await eventually(dead_or_done, f"killed at {point} of write {write}", timeout_s=90)
+            if not process.alive:
+                assert process.process.returncode == -9, process.tail()
+                killed.append((write, point))
 
     async with c.adopting(stream, PARTITIONS), c.traffic(stream):
-        asked = False
         for number in itertools.count():
-            phase = (await c.state_of(stream)).phase
-            if phase == "PROMOTED" and not asked:
-                asked = True
-                await c.ask(stream, "rollback")
-            elif phase == "ROLLED_BACK":
-                break
             await lead_and_die(number)
+            if (await c.state_of(stream)).phase == "ROLLED_BACK":
+                break
     assert {point for _, point in killed} == set(POINTS)
     states = [decode_state(one.value) for one in await everything(stream, names.control)]
     audit = await c.audit_of(stream)
