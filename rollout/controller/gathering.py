@@ -102,6 +102,7 @@ class Gathering:
         self._rollout_id = ""
         self._folded: list[Cut] = []
         self._last: Judgement | None = None
+        self._advancing = False  # a cancelled fold stands nobody knows where
         self.differing: list[tuple[int, Verdict, Verdict]] = []
         """Cuts whose verdict came out otherwise than recorded: number, recorded, now."""
 
@@ -115,6 +116,7 @@ class Gathering:
         recorded = [one.cut for one in memory.judged]
         fits = (
             self._source is not None
+            and not self._advancing
             and self._rollout_id == rollout.rollout_id
             and self._folded == recorded[: len(self._folded)]
         )
@@ -125,8 +127,7 @@ class Gathering:
         if memory.baking_after is not None and memory.baking_after <= len(self._folded):
             source.trial.watch_bake()
         for judged in memory.judged[len(self._folded) :]:
-            self._last = await source.advance(judged.cut)
-            self._folded.append(judged.cut)
+            self._last = await self._advance(source, judged.cut)
             if self._last.verdict != judged.verdict:
                 self.differing.append((judged.cut.number, judged.verdict, self._last.verdict))
             if memory.baking_after == len(self._folded):
@@ -151,8 +152,7 @@ class Gathering:
         last = self._folded[-1] if self._folded else None
         if not worth_judging(last, self._last, cut, rollout.policy):
             return None
-        self._last = await source.advance(cut)
-        self._folded.append(cut)
+        self._last = await self._advance(source, cut)
         trial, epoch = source.trial, state.serving.serving_epoch
         return Evidence(
             entry=CutEntry(
@@ -167,8 +167,15 @@ class Gathering:
         """Let the evidence go."""
         stack, self._stack = self._stack, AsyncExitStack()
         self._source, self._rollout_id = None, ""
-        self._folded, self._last = [], None
+        self._folded, self._last, self._advancing = [], None, False
         await stack.aclose()
+
+    async def _advance(self, source: EvidenceSource, cut: Cut) -> Judgement:
+        self._advancing = True
+        judgement = await source.advance(cut)
+        self._folded.append(cut)
+        self._advancing = False
+        return judgement
 
     async def _begin(self, rollout: Rollout) -> None:
         await self.close()

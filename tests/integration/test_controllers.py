@@ -11,6 +11,8 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.control import decode_state, first_state
 from contracts.settings import KafkaSettings, client_options
+from contracts.topics import TopicNames, standard_topics
+from rollout.guardrails import load_guardrails
 from tests.brokers.admin import TopicFactory
 from tests.oracles.rollout_history import violations
 from tests.streams import controller as c
@@ -281,3 +283,38 @@ async def test_a_control_topic_of_another_incarnation_is_read_anew(
         assert (await c.outcome(stream, "start r-1")).incarnation == "later"
         await running.leading()
     assert (await c.state_of(stream)).serving.stable == c.CANDIDATE
+
+
+async def test_a_start_is_refused_where_evidence_would_expire_and_says_what_to_raise(
+    kafka: KafkaSettings, topics: TopicFactory
+) -> None:
+    prefix = f"{topics.unique('sys')}."
+    names = TopicNames(prefix)
+    for spec in standard_topics(names, partitions=PARTITIONS):
+        config = dict(spec.config)
+        if spec.name == names.shadow:
+            config["retention.ms"] = "3600000"
+        topics.create(spec.partitions, name=spec.name, config=config)
+    stream = kafka.model_copy(update={"topic_prefix": prefix})
+    await c.first(stream)
+    async with c.running_controller(stream, c.parts_for(stream, c.Script())):
+        await c.start(stream)
+        refused = (await c.outcome(stream, "start r-1")).request
+    assert refused is not None
+    assert (refused.accepted, refused.code) == (False, "retention_too_short")
+    assert f"raise retention.ms of {names.shadow} to " in refused.message
+
+
+async def test_a_start_looser_than_the_guardrails_is_refused_with_the_fields_name(
+    stream: KafkaSettings, tmp_path: Path
+) -> None:
+    file = tmp_path / "guardrails.yaml"
+    file.write_text("alpha: {promote: 0.01}\n")
+    await c.first(stream)
+    parts = c.parts_for(stream, c.Script(), guardrails=load_guardrails(file))
+    async with c.running_controller(stream, parts):
+        await c.start(stream)
+        refused = (await c.outcome(stream, "start r-1")).request
+    assert refused is not None
+    assert (refused.accepted, refused.code) == (False, "looser_than_guardrails")
+    assert "alpha.promote" in refused.message
