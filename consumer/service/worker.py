@@ -104,6 +104,7 @@ class Worker:
         # knows that there was no crash in between.
         self._process = secrets.token_hex(4)
         self._membership: Membership | None = None
+        self._executor: DeviceExecutor | None = None
         self._compared = ""  # the version that MGEO_VERSION was compared with last
 
     async def run(
@@ -124,7 +125,7 @@ class Worker:
         if on_port is not None:
             on_port(server.port)
         pool = ThreadPoolExecutor(_CPU_THREADS, thread_name_prefix="mgeo-cpu")
-        executor = DeviceExecutor(
+        executor = self._executor = DeviceExecutor(
             hang_after_s=self._settings.device_hang_ms / 1e3,
             on_hang=_end_process,
             observer=self._telemetry,
@@ -376,6 +377,7 @@ class Worker:
             make_lane=make_lane,
             start=dispatcher.start,
             in_flight=self._in_flight,
+            crashing=lambda: self._executor is not None and self._executor.lost,
             residency=self._residency,
             limits=MembershipLimits(
                 poll_records=_POLL_RECORDS,

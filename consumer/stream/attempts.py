@@ -105,16 +105,18 @@ class Suspects:
         return self._starts_of_first if is_first else 1
 
 
-def note_to_leave(*, earlier: int, noted: Note, hangs: bool) -> Note:
+def note_to_leave(*, earlier: int, noted: Note, crashed: bool) -> Note:
     """What an owner that closes in good order writes beside the offset it leaves.
 
     Its own start of the record is taken back, for it was no crash; those of earlier owners,
     which were, stay. A suspect that has run alone for long and not ended may be the one that
-    hangs the device, so its start counts: else it could go from worker to worker for ever.
+    hangs the device, so its start counts: else it could go from worker to worker for ever. So it
+    does where the device broke: that is a crash, though the process lived to say so.
 
     Args:
         earlier: starts of the record at the frontier before this owner.
         noted: what is written beside the offset now.
-        hangs: this owner started the record alone, long ago, and it has not ended.
+        crashed: the device is broken, or this owner started the record alone, long ago, and it
+            has not ended.
     """
-    return noted if hangs else Note(earlier)
+    return noted if crashed else Note(earlier)

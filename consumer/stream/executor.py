@@ -110,6 +110,7 @@ class DeviceExecutor:
         self._observer = observer
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._busy_since: float | None = None
+        self._lost = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mgeo-device", daemon=True)
         self._watchdog = threading.Thread(target=self._watch, name="mgeo-watchdog", daemon=True)
@@ -131,6 +132,11 @@ class DeviceExecutor:
         self._jobs.put(_Job(sides, order, loop, future))
         return await future
 
+    @property
+    def lost(self) -> bool:
+        """True once the device is broken in this process."""
+        return self._lost
+
     def close(self) -> None:
         """Stop the threads once what was submitted has run. Does not wait for a hung call."""
         self._closing.set()
@@ -146,6 +152,7 @@ class DeviceExecutor:
                 for side in job.order:
                     runs[side] = self._run_side(job.sides[side])
             except DeviceLostError as error:
+                self._lost = True
                 _deliver(job, error)
                 continue
             finally:

@@ -65,6 +65,11 @@ class LaneHost(Protocol):
         """Records have left: others may start."""
         ...
 
+    @property
+    def crashing(self) -> bool:
+        """True when what is in work has broken the process, though it still turns."""
+        ...
+
 
 class Lane:
     """The life of one partition in this worker.
@@ -516,7 +521,12 @@ class Lane:
         """
         self._drop_backlog()
         deadline = time.monotonic() + budget_s
-        while self._records and self.state == "open" and time.monotonic() < deadline:
+        while (
+            self._records
+            and self.state == "open"
+            and time.monotonic() < deadline
+            and not self._host.crashing  # then nothing in work will ever end
+        ):
             await _wait(self._moved, deadline - time.monotonic())
         if self.state == "open":
             self.state = "closing"
@@ -552,7 +562,7 @@ class Lane:
         note = note_to_leave(
             earlier=self._suspects.starts_at(self._frontier.position),
             noted=self._noted,
-            hangs=self._first_hangs(),
+            crashed=self._host.crashing or self._first_hangs(),
         )
         if note != self._noted:
             await self._commit([], note)

@@ -105,6 +105,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         make_lane: makes the lane of a partition, for its host.
         start: hands a record to the dispatcher.
         in_flight: what all lanes have in work.
+        crashing: whether what is in work has broken the device.
         residency: the models that lanes open with.
         limits: bounds.
         telemetry: told what happens.
@@ -120,6 +121,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         make_lane: Callable[[TopicPartition, LaneHost], Lane],
         start: Callable[[Lane, Record], None],
         in_flight: InFlight,
+        crashing: Callable[[], bool],
         residency: Residency,
         limits: MembershipLimits,
         telemetry: Telemetry,
@@ -131,6 +133,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._make_lane = make_lane
         self._start = start
         self._in_flight = in_flight
+        self._crashing = crashing
         self._residency = residency
         self._limits = limits
         self._telemetry = telemetry
@@ -399,6 +402,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     def on_start(self, lane: Lane, record: Record) -> None:
         """A lane starts a record."""
         self._start(lane, record)
+
+    @property
+    def crashing(self) -> bool:
+        """True when what is in work has broken the device."""
+        return self._crashing()
 
     def on_lost(self, lane: Lane) -> None:
         """A lane is gone: leave the group, so that all of it is assigned anew."""

@@ -57,6 +57,7 @@ async def shadowed(stream: KafkaSettings) -> bool:
     ("way", "exit_code", "settings"),
     [
         ("dies", 9, ()),
+        pytest.param("breaks", 70, (), marks=pytest.mark.fault),
         pytest.param("hangs", 75, ("--setting", "device_hang_ms=1500"), marks=pytest.mark.fault),
     ],
 )
@@ -76,7 +77,7 @@ async def test_a_record_that_takes_the_candidate_down_is_told_of_at_its_fourth_s
             worker = spawn(stream, *arguments)
         return await shadowed(stream)
 
-    await eventually(restarted_until_done, "the killer is out of the way", timeout_s=120)
+    await eventually(restarted_until_done, "the killer is out of the way", timeout_s=240)
     assert worker.terminate() == 0, worker.tail()
     assert ended == 3
     pairs = await pairs_of(stream)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.parser.seams import DeviceOutOfMemoryError, Scores, TokenIds
+from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Scores, TokenIds
 from contracts.spec import ModelSpec
 from tests.models import instant
 
@@ -79,6 +79,15 @@ class DeadlyEncoder(instant.InstantEncoder):
     def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
         if instant.spells_killer(token_ids):
             os._exit(9)
+        return super().encode(token_ids, lengths)
+
+
+class DeviceBreaker(instant.InstantEncoder):
+    """Breaks the device at the killing text: every call after it would fail."""
+
+    def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
+        if instant.spells_killer(token_ids):
+            raise DeviceLostError("an illegal memory access")
         return super().encode(token_ids, lengths)
 
 

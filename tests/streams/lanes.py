@@ -109,6 +109,8 @@ class Host:
     def on_lost(self, lane: Lane) -> None:
         self.lost.append(lane.partition.partition)
 
+    crashing = False
+
     def on_room(self) -> None:
         for lane in self.lanes.values():
             lane.pump()

@@ -145,7 +145,7 @@ def _main() -> int:
     from contracts.settings import KafkaSettings
     from contracts.spec import ModelSpec
     from tests.models import instant
-    from tests.models.misbehaving import DeadlyEncoder, HangingEncoder, misbehaving
+    from tests.models.misbehaving import DeadlyEncoder, DeviceBreaker, HangingEncoder, misbehaving
     from tests.streams.rollouts import CANDIDATE
     from tests.streams.worker import settings_for_tests, unfenced_sinks
 
@@ -176,6 +176,8 @@ def _main() -> int:
             return instant.InstantModel(spec, instant.InstantEncoder(immune=True))
         if arguments.candidate == "dies":
             return instant.InstantModel(spec, DeadlyEncoder())
+        if arguments.candidate == "breaks":
+            return instant.InstantModel(spec, DeviceBreaker())
         if arguments.candidate == "hangs":
             return instant.InstantModel(spec, HangingEncoder())
         return misbehaving(spec, arguments.candidate)

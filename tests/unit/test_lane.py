@@ -130,6 +130,19 @@ async def test_a_handover_keeps_the_crashes_of_earlier_owners_in_mind() -> None:
     assert OffsetMetadata.decode(broker.partitions[0].metadata) == OffsetMetadata(1, 0, 2)
 
 
+async def test_a_broken_device_counts_as_a_crash_though_the_lane_still_closes() -> None:
+    broker, host = MemoryBroker(), Host(name="b")
+    lane = await host.open(MemorySink(broker, 0))
+    lane.admit(message(0))
+    await settle()
+    host.crashing = True
+    async with asyncio.timeout(2.0):
+        await lane.close(60.0)  # nothing in work will end, so it waits for nothing
+    note = OffsetMetadata.decode(broker.partitions[0].metadata)
+    assert note is not None
+    assert (note.attempt, note.writer) == (1, "b"), "the next owner runs it as a suspect"
+
+
 async def test_closing_ends_although_the_broker_never_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
