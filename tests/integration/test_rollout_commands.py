@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,12 +15,15 @@ import pytest
 
 from consumer.settings import ParserSettings
 from contracts.audit import RequestEntry
+from contracts.errors import BackendUnreachableError
 from contracts.phases import Phase
 from contracts.requests import RolloutRequest
 from contracts.settings import KafkaSettings
 from contracts.spec import ModelSpec
 from deploy.candidates import candidate_spec
-from deploy.rollouts import rollout_client
+from deploy.local import LocalBroker
+from deploy.rollouts import opener, rollout_client
+from rollout.client import RolloutClient
 from tests.brokers.admin import TopicFactory
 from tests.models import instant
 from tests.streams.command import Mgeo, environment, mgeo_for
@@ -322,3 +325,58 @@ async def test_an_error_of_ours_while_waiting_is_70_and_says_how_to_attach(
     code, _, err = await mgeo("rollout", "wait", "--until", "PASSED")
     assert code == 70
     assert "mgeo rollout wait r-20260101-aaaaaa --until PASSED" in err
+
+
+async def test_a_broker_that_goes_away_while_one_waits_is_noticed_after_the_patience(
+    own_broker: Callable[..., LocalBroker], own_topics: Callable[[LocalBroker], TopicFactory]
+) -> None:
+    broker = own_broker()
+    prefix = own_topics(broker).create_standard(1).prefix
+    stream = KafkaSettings(kafka_bootstrap_servers=broker.bootstrap_servers, topic_prefix=prefix)
+    client = RolloutClient(stream, opener(stream), patience_s=3.0)
+    controller = StandInController(stream)
+    await controller.__aenter__()
+    await controller.move(Phase.SHADOWING, about=rollout())
+    states = client.follow()
+    try:
+        assert (await anext(states)).phase == Phase.SHADOWING
+        broker.pause()
+        with pytest.raises(BackendUnreachableError, match="does not answer"):
+            async with asyncio.timeout(90):
+                await anext(states)
+    finally:
+        broker.resume()
+        await states.aclose()
+        await controller.__aexit__(None, None, None)
+
+
+async def test_watching_in_a_pipe_prints_a_line_for_each_change_and_ends_with_the_rollout(
+    mgeo: Mgeo, controller: StandInController
+) -> None:
+    await controller.move(Phase.REGISTERED, about=rollout())
+    code, out, _ = await mgeo("rollout", "watch", "--once")
+    assert (code, "REGISTERED" in out) == (0, True)
+    watching = asyncio.create_task(mgeo("rollout", "watch"))
+    await asyncio.sleep(3)
+    await controller.move(Phase.SHADOWING)
+    await asyncio.sleep(3)
+    await controller.move(Phase.ABORTED, reason="span_f1 fell")
+    code, out, err = await watching
+    assert code == 0, err
+    phases = [line.split(" · ")[1] for line in out.splitlines()]
+    assert phases[-1] == "ABORTED"
+    assert "SHADOWING" in phases
+    assert out.rstrip().endswith("span_f1 fell")
+
+
+async def test_the_audit_is_a_timeline_for_people_and_lines_for_programs(
+    mgeo: Mgeo, controller: StandInController
+) -> None:
+    await controller.move(Phase.REGISTERED, about=rollout("r-1"))
+    await controller.move(Phase.ABORTED, reason="wrong model")
+    code, out, _ = await mgeo("rollout", "audit")
+    assert code == 0
+    assert "REGISTERED → ABORTED: wrong model" in out.splitlines()[-1]
+    code, out, _ = await mgeo("rollout", "audit", "r-1", "--output", "json")
+    assert [json.loads(line)["kind"] for line in out.splitlines()] == ["transition"] * 2
+    assert (await mgeo("rollout", "audit", "r-2"))[0] == 2
