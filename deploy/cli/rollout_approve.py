@@ -180,6 +180,7 @@ async def _approve(
     key_id: str,
     lasts: timedelta,
 ) -> Standing:
+    from deploy.cli.rollout_waiting import asking
     from deploy.rollouts import ask, find_standing, new_request_id, requested_by, rollout_client
     from rollout.approvals import sign
     from rollout.asking import approve_request
@@ -203,5 +204,6 @@ async def _approve(
         requested_by=requested_by(),
         now=now,
     )
-    await ask(client, request)
+    with asking():
+        await ask(client, request)
     return await find_standing(client, current.rollout_id)

@@ -225,6 +225,7 @@ async def _start(kafka: KafkaSettings, wish: _Wish) -> _Started:
     from contracts.errors import UsageError
     from contracts.requests import StartRequest
     from deploy.candidates import candidate_spec, fingerprint_doubt
+    from deploy.cli.rollout_waiting import asking
     from deploy.rollouts import (
         RequestRefusedError,
         ask,
@@ -267,12 +268,15 @@ async def _start(kafka: KafkaSettings, wish: _Wish) -> _Started:
         now=now,
     )
     try:
-        await ask(client, request)
+        with asking():
+            fresh = await ask(client, request)
     except RequestRefusedError:
-        # Another job may have asked for the very same in this moment.
         if attached := await _attach(client, plain):
             return attached
         raise
+    # Another job may have asked for the very same in this moment: then that one runs.
+    if not fresh and (attached := await _attach(client, plain)):
+        return attached
     return _Started(await find_standing(client, request.rollout_id), attached=False)
 
 

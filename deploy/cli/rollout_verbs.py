@@ -102,6 +102,7 @@ def _verb(
 async def _ask(
     kind: Verb, rollout_id: str | None, reason: str, kafka: KafkaSettings
 ) -> tuple[Standing, bool]:
+    from deploy.cli.rollout_waiting import asking
     from deploy.rollouts import (
         ask,
         find_standing,
@@ -122,5 +123,6 @@ async def _ask(
         now=datetime.now(UTC),
         reason=reason,
     )
-    fresh = await ask(client, request)
+    with asking():
+        fresh = await ask(client, request)
     return await find_standing(client, current.rollout_id), fresh

@@ -150,6 +150,19 @@ class _StopSignals:
 
 
 @contextmanager
+def asking() -> Iterator[None]:
+    """Tells a person that the controller's answer is waited for; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    with Status("waiting for the controller’s answer", console=Console(stderr=True)):
+        yield
+
+
+@contextmanager
 def progress_line() -> Iterator[Callable[[Standing], None]]:
     """Shows a person what is waited for; in a pipe one line per phase, and no spinner."""
     told: list[str] = []

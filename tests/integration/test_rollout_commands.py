@@ -380,3 +380,26 @@ async def test_the_audit_is_a_timeline_for_people_and_lines_for_programs(
     code, out, _ = await mgeo("rollout", "audit", "r-1", "--output", "json")
     assert [json.loads(line)["kind"] for line in out.splitlines()] == ["transition"] * 2
     assert (await mgeo("rollout", "audit", "r-2"))[0] == 2
+
+
+async def test_a_start_that_another_job_was_faster_with_attaches_to_that_one(
+    mgeo: Mgeo, controller: StandInController, policy: str
+) -> None:
+    async def already(request: RolloutRequest, entry: RequestEntry) -> None:
+        assert request.start is not None
+        about = rollout(
+            "r-faster",
+            candidate=request.start.candidate,
+            reference=controller.state.serving.stable,
+            policy=request.start.policy,
+        )
+        await controller.move(
+            Phase.REGISTERED, about=about, request=entry.model_copy(update={"code": "already_so"})
+        )
+
+    controller.listen(already)
+    code, out, err = await mgeo(
+        "rollout", "start", "--candidate", V2, "--policy", policy, "--output", "json"
+    )
+    assert code == 0, err
+    assert (json.loads(out)["rollout_id"], json.loads(out)["attached"]) == ("r-faster", True)
