@@ -204,9 +204,7 @@ def main() -> None:
 
 
 def _keep(path: Path, done: dict[str, list[Run]], options: dict[str, Any], took: float) -> None:
-    kept = {
-        name: str(value) if isinstance(value, Path) else value for name, value in options.items()
-    }
+    kept = {name: value for name, value in options.items() if name != "out"}
     rows = [asdict(run) for runs in done.values() for run in runs]
     columns = list(rows[0])
     head = json.dumps(
