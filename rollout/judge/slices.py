@@ -35,7 +35,9 @@ class Slices:
     n: int = 0
 
     def add(self, name: str, equal: bool) -> None:
-        """Count one address of a slice."""
+        """Count one address of a slice; nothing where the policy asks for no slices."""
+        if not self.policy.by:
+            return
         matches = self.counts.get(name)
         if matches is None:
             name = name if len(self.counts) < _NAMES else _REST

@@ -14,7 +14,7 @@ from benchmarks.traffic import Damage, Pool, Shape, Traffic
 from contracts.policy import Policy
 from rollout.stats.display import clopper_pearson_interval
 
-RUNS = 150
+RUNS = 120
 SMALL_RECORDS = Shape(per_record=2, repeats=0.2, burst_records=15)
 
 
@@ -25,8 +25,8 @@ def at_the_threshold() -> list[Run]:
         simulate(
             "exact_at_threshold",
             seed,
-            max_pairs=400,
-            records_per_cut=8,
+            max_pairs=250,
+            records_per_cut=7,
             shape=SMALL_RECORDS,
         )
         for seed in range(RUNS)

@@ -190,6 +190,12 @@ def test_a_policy_may_want_every_slice_judged() -> None:
     assert (said.verdict, said.code) == ("inconclusive", "thin_slice")
 
 
+def test_a_policy_may_ask_for_no_slices() -> None:
+    said = judge(policy(slices={"by": [], "when_thin": "inconclusive"})).look(look())
+    assert not [g for g in said.gates if g.name.startswith("slice:")]
+    assert said.verdict == "pass"
+
+
 def test_no_more_slices_are_judged_than_error_probability_was_set_aside_for() -> None:
     names = [f"省{i}" for i in range(60)]
     said = judge(people=addresses(60 * 300, slices=names)).look(look())
