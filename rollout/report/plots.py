@@ -226,6 +226,8 @@ def ratio_plot(latency: LatencyFigures, limit: float | None) -> Plot:
     """The paired ratio of the same batches, as its distribution function."""
     height, bottom = 214.0, 178.0
     low, high = at(latency, latency.ratio, 0.005), at(latency, latency.ratio, 0.995)
+    if limit is not None and limit > 1.0 + 4 * (max(high, 1.1) - 1.0):
+        limit = None  # so far away that it would press the curve into a corner
     ends = [low, high, 1.0, *([limit] if limit is not None else [])]
     margin = (max(ends) - min(ends)) * 0.08 or 0.05
     x = Scale(min(ends) - margin, max(ends) + margin, LEFT, WIDTH - RIGHT)
