@@ -156,7 +156,12 @@ async def stream_of(kafka: KafkaSettings, models: Models) -> AsyncIterator[None]
             pair = ShadowPair(
                 batch_id=f"b-{number}",
                 origin=origin,
-                batch=ShadowBatch(id=f"s-{number}", rows=1, tokens=8, order="candidate_first"),
+                batch=ShadowBatch(
+                    id=f"s-{number}",
+                    rows=1,
+                    tokens=8,
+                    order="candidate_first" if number // 2 % 2 else "reference_first",
+                ),
                 candidate=sides[rollout.candidate.version],
                 reference=sides[rollout.reference.version],
                 rollout_id=rollout.rollout_id,
@@ -191,7 +196,7 @@ async def test_equal_models_are_promoted_by_the_evidence_alone(stream: KafkaSett
         stream_of(stream, Models()),
     ):
         await c.start(stream, policy=POLICY)
-        done = await c.until_phase(stream, "PROMOTED", "ABORTED", "INCONCLUSIVE", timeout_s=200)
+        done = await c.until_phase(stream, "PROMOTED", "ABORTED", "INCONCLUSIVE", timeout_s=150)
     assert done.phase == "PROMOTED", done.rollout and done.rollout.reason
     states = [decode_state(one.value) for one in await everything(stream, stream.names.control)]
     assert violations(await c.audit_of(stream), states) == []

@@ -264,7 +264,14 @@ async def until_phase(kafka: KafkaSettings, *phases: str, timeout_s: float = 40.
     async def there() -> bool:
         return (await state_of(kafka)).phase in phases
 
-    await eventually(there, f"phase {phases}", timeout_s=timeout_s)
+    try:
+        await eventually(there, f"phase {phases}", timeout_s=timeout_s)
+    except AssertionError as late:
+        rollout = (await state_of(kafka)).rollout
+        said = None if rollout is None else rollout.judgement
+        gates = () if said is None else said.gates
+        found = [f"{one.name} {one.status}: {one.reason}" for one in gates]
+        raise AssertionError("\n".join([str(late), repr(said and said.reason), *found])) from late
     return await state_of(kafka)
 
 
