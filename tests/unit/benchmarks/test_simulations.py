@@ -8,8 +8,8 @@ import statistics
 import pytest
 
 from benchmarks.false_promotion import Run, simulate
-from benchmarks.latency_gates import MACHINES, SLOWER, judged
 from benchmarks.real_pairs import stored_pairs
+from benchmarks.simulated_latency import MACHINES, SLOWER, judged
 from benchmarks.traffic import Damage, Pool, Shape, Traffic
 from contracts.policy import Policy
 from rollout.stats.display import clopper_pearson_interval

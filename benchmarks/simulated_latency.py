@@ -1,4 +1,4 @@
-"""Latency gates on slow models and busy machines: ``python -m benchmarks.latency_gates``.
+"""Latency gates on slow models and busy machines: ``python -m benchmarks.simulated_latency``.
 
 Simulated device times through the real judge, with a look every few batches; real timings of real
 models are measured live. Contention strikes both models of a batch together, or one of them alone,
@@ -124,7 +124,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--runs", type=int, default=200, help="of each case")
     options.add_argument("--batches", type=int, default=4000, help="device batches at most")
-    options.add_argument("--out", type=Path, default=HERE / "latency-gates.json")
+    options.add_argument("--out", type=Path, default=HERE / "simulated-latency.json")
     chosen = options.parse_args()
 
     from rich.progress import Progress
