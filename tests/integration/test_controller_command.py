@@ -22,6 +22,22 @@ pytestmark = pytest.mark.broker
 ROOT = Path(__file__).parents[2]
 
 
+def started(stream: KafkaSettings, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy.cli", "rollout", "controller", "--port", "0"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "MGEO_KAFKA_BOOTSTRAP_SERVERS": stream.kafka_bootstrap_servers,
+                "MGEO_TOPIC_PREFIX": stream.topic_prefix,
+            },
+            stdout=file,
+            stderr=file,
+        )
+
+
 async def test_it_serves_probes_and_metrics_and_leaves_with_nought(
     kafka: KafkaSettings, topics: TopicFactory, tmp_path: Path
 ) -> None:
@@ -29,19 +45,7 @@ async def test_it_serves_probes_and_metrics_and_leaves_with_nought(
     stream = kafka.model_copy(update={"topic_prefix": names.prefix})
     await c.first(stream)
     log = tmp_path / "controller.log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.cli", "rollout", "controller", "--port", "0"],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "MGEO_KAFKA_BOOTSTRAP_SERVERS": kafka.kafka_bootstrap_servers,
-                "MGEO_TOPIC_PREFIX": names.prefix,
-            },
-            stdout=file,
-            stderr=file,
-        )
+    process = started(stream, log)
     try:
         async with httpx.AsyncClient() as client:
 
