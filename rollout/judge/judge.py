@@ -6,6 +6,8 @@ answers are a function of the outcomes, the looks and the policy alone.
 
 from __future__ import annotations
 
+from typing import Final
+
 from contracts.judgement import GateResult, Judgement
 from contracts.policy import Policy
 from contracts.rollout import GoldenOutcome
@@ -35,6 +37,9 @@ from rollout.judge.progress import ProgressMeter
 from rollout.judge.results import Measure, Seen, crossed, guard, proof
 from rollout.judge.slices import Slices
 from rollout.judge.verdict import Facts, verdict
+
+AGREEMENT_GUARDS: Final = ("harm_exact_match", "harm_span_f1")
+"""Guards against disagreement, which is harm only where it lasts."""
 
 
 class Judge:
@@ -180,6 +185,9 @@ class Judge:
     def _guard(
         self, name: str, measure: Measure, seen: Seen, threshold: float, own_n: int
     ) -> GateResult:
-        if crossed(seen):
+        # In a burst of one hard district the first few hundred addresses are no fair sample, and
+        # the shadow serves nobody: disagreement counts as harm from the gate's own n on. Errors
+        # and slowness are counted at once: a candidate that crashes is stopped early.
+        if crossed(seen) and (name not in AGREEMENT_GUARDS or seen.n >= own_n):
             self._harmed.add(name)
         return guard(name, measure, seen, threshold, own_n=own_n, harmed=name in self._harmed)

@@ -124,21 +124,36 @@ def test_a_proof_is_for_good_but_the_value_of_the_day_counts_too() -> None:
 
 
 def test_proven_harm_is_for_good() -> None:
-    judged = judge(people=addresses(400, differing=0.6))
+    judged = judge(people=addresses(2000, differing=0.6))
     assert judged.look(look()).verdict == "fail"
-    for outcome in addresses(20_000, differing=0.0, start=400):
+    for outcome in addresses(20_000, differing=0.0, start=2000):
         judged.address(outcome)
     said = judged.look(look())
     assert "harm_exact_match" in said.harmed
     assert said.verdict == "fail"
 
 
+def test_a_hard_burst_at_the_start_is_no_harm_while_it_may_be_one() -> None:
+    judged = judge(people=addresses(300, differing=0.6, f1=0.1))
+    said = judged.look(look())
+    assert not {"harm_exact_match", "harm_span_f1"} & set(said.harmed)
+    for outcome in addresses(20_000, differing=0.0, start=300):
+        judged.address(outcome)
+    assert judged.look(look()).harmed == ()
+
+
+def test_a_candidate_that_fails_is_stopped_long_before_the_gates_own_n() -> None:
+    said = judge(people=addresses(400, candidate_errors=0.5, differing=0)).look(look())
+    assert "error_rate" in said.harmed
+    assert said.verdict == "fail"
+
+
 def test_harm_between_two_looks_that_is_gone_at_the_second_was_not_seen() -> None:
     """Gates look at cuts, so that a verdict is a function of the recorded cuts alone."""
-    looked, unlooked = (judge(people=addresses(400, differing=0.6)) for _ in range(2))
+    looked, unlooked = (judge(people=addresses(2000, differing=0.6)) for _ in range(2))
     looked.look(look())
     for judged in (looked, unlooked):
-        for outcome in addresses(20_000, differing=0.0, start=400):
+        for outcome in addresses(20_000, differing=0.0, start=2000):
             judged.address(outcome)
     assert looked.look(look()).verdict == "fail"
     assert unlooked.look(look()).verdict == "pass"
