@@ -1,12 +1,16 @@
-"""`mgeo demo`: addresses in, parsed results out, exactly once, on this machine."""
+"""`mgeo demo`: a model is promoted, a damaged one stopped, one rolled back, on this machine."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
+import tempfile
 import time
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,146 +18,144 @@ from deploy.cli.output import print_table
 from deploy.cli.program import example
 
 if TYPE_CHECKING:
-    from contracts.settings import KafkaSettings
-    from deploy.demo import story
-    from deploy.ledger import Books
-
-_SHOWN = ("prov", "city", "district", "town", "road", "roadno", "poi")
+    from deploy.demo.story import Ended
+    from deploy.serving_ledger import Served
 
 
 def register(app: typer.Typer) -> None:
-    app.command("demo", epilog=example("mgeo demo", "mgeo demo --addresses 500"))(demo)
+    app.command("demo", epilog=example("mgeo demo", "mgeo demo --reports my-reports"))(demo)
 
 
 def demo(
-    addresses: Annotated[
-        int, typer.Option(min=1, help="How many of the bundled addresses to send.")
-    ] = 3000,
+    reports: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the reports and logs are left.")
+    ] = Path("mgeo-demo"),
 ) -> None:
-    """Start a real Kafka, send generated addresses through a real worker, balance the books.
+    """Tell the whole story on this machine, with a real Kafka and real processes; 4 to 5 minutes.
 
-    Everything lives in a temporary folder and is gone afterwards; nothing of yours is touched.
-    Leaves with 0 only if every address came back exactly once.
+    Addresses flow all the time. A new release is shadowed, judged, approved and promoted; a
+    damaged one is stopped; a third is rolled back. Then the books: leaves with 0 only if every
+    address came out exactly once, from the one model that served it.
     """
     from contracts.settings import KafkaSettings
-    from deploy.demo import story
+    from deploy.demo.story import SHADOW_TOKEN_BUDGET, SHORTENED, Story
     from deploy.local import LocalBroker, LocalSettings
 
-    began = time.monotonic()
-    rows = story.sample()[:addresses]
-    with story.scratch() as folder:
-        print("Starting a Kafka broker of its own …", flush=True)
+    told = _Telling()
+    reports = reports.absolute()
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    told.chapter("A stream of addresses, parsed exactly once by release one")
+    with tempfile.TemporaryDirectory(prefix="mgeo-demo-") as scratch:
+        folder = Path(scratch)
+        told.line("starting a Kafka broker of its own …")
         with LocalBroker(LocalSettings(), work_dir=folder / "kafka") as broker:
             kafka = KafkaSettings(kafka_bootstrap_servers=broker.bootstrap_servers)
-            print(f"Kafka answers at {broker.bootstrap_servers}.")
-            _prepare(kafka)
-            books, results = _run(kafka, rows, folder)
-    _print_results(results)
-    faults = _print_books(books)
-    print(f"\n{time.monotonic() - began:.0f} s in all.")
+            told.line(f"Kafka answers at {broker.bootstrap_servers}")
+            told.line("policy: the CI templates' (deploy/ci/rollout.yaml), thresholds untouched;")
+            told.line(f"durations shortened: {', '.join(SHORTENED)}")
+            told.line(
+                f"the shadow worker's device batches are small ({SHADOW_TOKEN_BUDGET} tokens)"
+            )
+            story = Story(kafka, folder, reports, tell=told.line, chapter=told.chapter)
+            ended = asyncio.run(story.play())
+            told.chapter("The books of the whole run")
+            faults = asyncio.run(_close(ended))
+    print(f"\n{told.seconds:.0f} s in all.")
     if faults:
         raise typer.Exit(1)
-    print("Next: your own file: mgeo parse FILE --out parsed.csv (docs/guides/files.md).")
+    print("Next: promote a model by hand: docs/tutorials/promote-a-model.md")
 
 
-def _prepare(kafka: KafkaSettings) -> None:
-    from deploy.demo import story
-    from deploy.first_state import ensure_first_state
-
-    asyncio.run(story.create_topics(kafka, partitions=3))
-    if line := ensure_first_state(kafka):
-        print(line[0].upper() + line[1:] + ".")
+def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM cleans up as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
-def _run(
-    kafka: KafkaSettings, rows: list[tuple[str, str]], folder: Path
-) -> tuple[Books, list[dict[str, object]]]:
-    from deploy.demo import story
+class _Telling:
+    """Prints the story, with the time since it began."""
 
-    with _Bar() as bar:
-        published = asyncio.run(story.publish(kafka, rows, bar.step("published")))
-        log = folder / "worker.log"
-        with story.worker(kafka, log) as process:
-            asyncio.run(
-                story.wait_for_results(kafka, process, published, bar.step("parsed"), timeout_s=180)
-            )
-            books = asyncio.run(story.balance(kafka))
-    return books, asyncio.run(story.examples(kafka, 12))
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._chapters = 0
+        self._bold, self._plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
 
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
 
-class _Bar:
-    """Progress bars when a person watches, one line per step when not."""
+    def chapter(self, title: str) -> None:
+        self._chapters += 1
+        print(f"\n{self._bold}{self._chapters}. {title}{self._plain}", flush=True)
 
-    def __enter__(self) -> Self:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-        self._progress = Progress(
-            TextColumn("{task.description:<10}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
-        )
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def step(self, name: str) -> story.Progress:
-        """A bar for one step; call it with (done, total)."""
-        task = self._progress.add_task(name, total=None)
-
-        def show(done: int, total: int) -> None:
-            self._progress.update(task, completed=done, total=total)
-            if done >= total and self._progress.disable:
-                print(f"{name}: {done} addresses", flush=True)
-
-        return show
+    def line(self, text: str) -> None:
+        passed = int(self.seconds)
+        bold, plain = (self._bold, self._plain) if " $ " in text[:16] else ("", "")
+        print(f"{passed // 60}:{passed % 60:02d}  {bold}{text}{plain}", flush=True)
 
 
-def _print_results(results: list[dict[str, object]]) -> None:
-    rows = []
-    for result in results:
-        flat = result.get("address")
-        flat = flat if isinstance(flat, dict) else {}
-        confidence = result.get("confidence")
-        rows.append(
-            [
-                str(result["text"]),
-                *(str(flat.get(name, "")) for name in _SHOWN),
-                f"{confidence:.2f}" if isinstance(confidence, float) else "",
-            ]
-        )
-    print()
-    print_table(("address", *_SHOWN, "sure"), rows)
-
-
-def _print_books(books: Books) -> list[str]:
+async def _close(ended: Ended) -> list[str]:
+    """Print what happened and what came out; everything that is wrong with it."""
     from deploy.ledger import violations
+    from deploy.serving_ledger import read_audit, read_served, serving_sets, serving_violations
 
-    faults = violations(books)
-    doubled = sum("doubled" in fault for fault in faults)
-    lost = sum("lost" in fault for fault in faults)
-    incoming = sum(len(ids) for ids in books.inputs.values())
-    outgoing = sum(len(out.ids) for out in books.results)
-    codes = ", ".join(sorted({letter.error for letter in books.dead_letters}))
+    audit = await read_audit(ended.kafka)
+    served = await read_served(ended.kafka)
+    sets = serving_sets(ended.first, audit)
+    faults = violations(ended.books) + serving_violations(served, sets)
+    print_table(
+        ("time", "rollout", "from", "to", "why", "epoch"),
+        [
+            (
+                record.at[11:19],
+                record.rollout_id,
+                record.transition.previous or "",
+                str(record.transition.phase),
+                record.transition.code,
+                str(record.transition.serving.serving_epoch),
+            )
+            for record in audit
+            if record.transition is not None
+        ],
+        title="What the controller did",
+    )
+    _print_served(served)
+    books = ended.books
     print_table(
         ("", "records", "addresses"),
         [
-            ["in", str(len(books.inputs)), str(incoming)],
-            ["out", str(len(books.results)), str(outgoing)],
-            [f"dead letters ({codes})", str(len(books.dead_letters)), ""],
-            ["lost", str(lost), ""],
-            ["doubled", str(doubled), ""],
+            ("in", f"{len(books.inputs):,}", f"{sum(map(len, books.inputs.values())):,}"),
+            ("out", f"{len(books.results):,}", f"{sum(len(o.ids) for o in books.results):,}"),
+            ("dead letters", f"{len(books.dead_letters):,}", ""),
+            ("lost", str(sum(fault.startswith("lost") for fault in faults)), ""),
+            ("doubled", str(sum(fault.startswith("doubled") for fault in faults)), ""),
+            ("by another model", str(sum("expected mgeo" in fault for fault in faults)), ""),
+            ("epochs that fell", str(sum(" after " in f and "epoch" in f for f in faults)), ""),
         ],
+        title="Nothing lost, nothing doubled, each result from exactly one model",
     )
     for fault in faults[:10]:
         print(f"  {fault}")
     print(
-        "The books balance: every record came out exactly once, in order."
+        "The books balance: every record came out once, in order, from the model that served it."
         if not faults
         else f"The books do not balance: {len(faults)} faults."
     )
+    print("\nReports:")
+    for report in ended.reports:
+        pages = sorted(report.glob("*.html")) or [report]
+        print(f"  {pages[0]}")
     return faults
+
+
+def _print_served(served: list[Served]) -> None:
+    addresses: Counter[tuple[str, int]] = Counter()
+    for one in served:
+        addresses[(one.model.version, one.epoch)] += one.addresses
+    print_table(
+        ("epoch", "model", "addresses"),
+        [
+            (str(epoch), version, f"{count:,}")
+            for (version, epoch), count in sorted(addresses.items(), key=lambda item: item[0][::-1])
+        ],
+        title="Who served what",
+    )

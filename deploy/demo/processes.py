@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,6 +19,17 @@ from typing import Final, Self
 from contracts.errors import FatalError
 
 STOP_WITHIN_S: Final = 40.0
+
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def _die_with_the_parent() -> None:
+    """Linux ends this process when the thread that started it is gone (prctl(2))."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+_LIBC: Final = ctypes.CDLL(None)
 
 
 class Service:
@@ -44,6 +56,8 @@ class Service:
                 stderr=log,
                 # Ctrl-C is the demo's: it stops its services itself, one after the other.
                 start_new_session=True,
+                # Nothing of it outlives a parent that was killed.
+                preexec_fn=_die_with_the_parent if sys.platform == "linux" else None,
             )
 
     def check(self) -> None:

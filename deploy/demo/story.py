@@ -1,178 +1,291 @@
-"""One run from an empty machine to balanced books: broker, topics, publish, worker, results.
+"""The story of `mgeo demo`: one model is promoted, a damaged one is stopped, one is rolled back.
 
-It uses what users use: the real broker, the publisher, a worker process, the result topic.
+Everything in it is what users have: the real broker, workers, controller and commands, and the
+policy of the CI templates. Only durations are shortened; no threshold and no size is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import csv
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
+from contracts.control import ServingSet
 from contracts.errors import FatalError
 from contracts.settings import KafkaSettings
-from deploy.ledger import Books, read_books, read_topic
+from deploy.demo.processes import Services, environment_of, until_ready
+from deploy.demo.progress import tell_progress
+from deploy.demo.roles import People, Tell
+from deploy.demo.traffic import Traffic
+from deploy.ledger import Books, read_books
+from deploy.local.ports import free_port
 
-BATCH = 20
-UNREADABLE = b'{"batch_id": "demo-broken", "addresses": ['
+FIRST: Final = "mgeo-starter-v1-20260915"
+SECOND: Final = "mgeo-starter-v2-20261015"
+DAMAGED: Final = "mgeo-starter-v3-20261115"
+REISSUED: Final = "mgeo-starter-v4-20261120"
+
+PARTITIONS: Final = 4
+
+SHORTENED: Final = (
+    "shadow.min_duration=20s",
+    "shadow.max_duration=10m",
+    "canary.steps[0].duration=5s",
+    "canary.steps[1].duration=5s",
+    "bake.duration=5s",
+)
+"""Durations alone: thresholds and sizes are those that production has."""
+
+SHADOW_TOKEN_BUDGET: Final = 128
+
+# Few addresses in a record make many device batches, which the latency gates count; many make
+# many results, which canary and bake count.
+_CALM: Final = (60.0, 3)
+_BUSY: Final = (60.0, 8)
+_BUSY_REPEATS: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """What went in."""
+class Ended:
+    """What is left when the story is over.
 
-    records: int
-    addresses: int
-
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
-
-
-def sample() -> list[tuple[str, str]]:
-    """The bundled addresses, all generated: (id, text)."""
-    text = (resources.files("deploy.demo") / "sample.csv").read_text(encoding="utf-8-sig")
-    return [(row["id"], row["address"]) for row in csv.DictReader(text.splitlines())]
-
-
-async def create_topics(kafka: KafkaSettings, *, partitions: int) -> None:
-    """Make the topics on a broker of one."""
-    from deploy.topics import TopicAdmin
-
-    async with TopicAdmin(kafka) as admin:
-        await admin.create(partitions=partitions, replication=1)
-
-
-async def publish(
-    kafka: KafkaSettings, rows: Sequence[tuple[str, str]], progress: Progress
-) -> Published:
-    """Publish the rows in batches, and one record that nobody can read."""
-    from aiokafka import AIOKafkaProducer
-
-    from contracts.settings import client_options
-    from producer import AddressPublisher
-
-    records = 0
-    async with AddressPublisher(kafka) as publisher:
-        for start in range(0, len(rows), BATCH):
-            batch = rows[start : start + BATCH]
-            done = await publisher.publish(batch, source="demo", batch_id=f"demo-{records}")
-            records += len(done.records)
-            progress(min(records * BATCH, len(rows)), len(rows))
-    async with AIOKafkaProducer(**client_options(kafka)) as producer:
-        await producer.send_and_wait(kafka.names.events, UNREADABLE)
-    return Published(records + 1, len(rows))
-
-
-@contextmanager
-def worker(kafka: KafkaSettings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process of its own, drained at the end.
-
-    Raises:
-        FatalError: ``worker_failed`` when it did not leave with 0.
+    Attributes:
+        kafka: the broker, still running.
+        first: the serving set at the beginning.
+        books: the whole stream, in and out.
+        reports: the pages to read, in the order of the story.
     """
-    environment = {
-        **os.environ,
-        "MGEO_KAFKA_BOOTSTRAP_SERVERS": kafka.kafka_bootstrap_servers,
-        "MGEO_TOPIC_PREFIX": kafka.topic_prefix,
-    }
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.cli", "worker", "--port", "0"],
-            env=environment,
-            stderr=errors,
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                code = process.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                code = process.wait()
-    if code != 0:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-        raise FatalError(
-            f"the worker left with {code}", code="worker_failed", hint=f"its last words:\n{tail}"
-        )
+
+    kafka: KafkaSettings
+    first: ServingSet
+    books: Books
+    reports: tuple[Path, ...]
 
 
-async def wait_for_results(
-    kafka: KafkaSettings,
-    process: subprocess.Popen[bytes],
-    published: Published,
-    progress: Progress,
-    *,
-    timeout_s: float,
-) -> None:
-    """Follow the result topic until every address is back.
+def policy_file() -> Path:
+    """The policy that the CI templates ship."""
+    return Path(str(resources.files("deploy") / "ci" / "rollout.yaml"))
 
-    Raises:
-        FatalError: ``worker_failed`` or ``demo_timeout``.
+
+class Story:
+    """One telling of it.
+
+    Args:
+        kafka: a broker of its own with nothing on it.
+        folder: for stores, logs and keys; gone afterwards.
+        reports: for reports; stays.
+        tell: prints one line.
+        chapter: prints the heading of a chapter.
     """
-    from producer import ResultReader
 
-    deadline = time.monotonic() + timeout_s
-    seen = 0
-    async with ResultReader(kafka, follow=True) as reader:
-        results = aiter(reader)
-        pending = asyncio.ensure_future(anext(results))
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        folder: Path,
+        reports: Path,
+        *,
+        tell: Tell,
+        chapter: Callable[[str], None],
+    ) -> None:
+        self._kafka = kafka
+        self._folder = folder
+        self._reports = reports
+        self._tell = tell
+        self._chapter = chapter
+        self._store = folder / "models"
+        environment = environment_of(kafka.kafka_bootstrap_servers, self._store, FIRST)
+        logs = reports / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self._services = Services(environment, logs)
+        shorter = {str(policy_file()): "deploy/ci/rollout.yaml", f"{folder}/": ""}
+        self._people = People(environment, tell, shorter)
+        self._key = folder / "approver.pem"
+        self._written: list[Path] = []
+
+    async def play(self) -> Ended:
+        """All of it.
+
+        Raises:
+            MgeoError: something did not go as told.
+        """
+        with self._services:
+            first = await self._open()
+            rate, size = _CALM
+            traffic = Traffic(self._kafka, records_per_s=rate, addresses_per_record=size)
+            async with traffic, self._watched(traffic):
+                await self._promotion(traffic)
+                await self._damage()
+                await self._way_back()
+            books = await self._drained(traffic)
+            await asyncio.to_thread(self._services.stop)
+        return Ended(self._kafka, first, books, tuple(self._written))
+
+    async def _open(self) -> ServingSet:
+        from deploy.topics import TopicAdmin
+
+        async with TopicAdmin(self._kafka) as admin:
+            await admin.create(partitions=PARTITIONS, replication=1)
+        keyring = self._folder / "keyring.yaml"
+        entry = await self._people.mgeo(
+            "approver", "rollout", "keygen", "approver", "--out", str(self._key)
+        )
+        keyring.write_text(entry, encoding="utf-8")
+        ports = {name: free_port() for name in ("stable", "shadow", "controller")}
+        self._services.start(
+            "controller", "rollout", "controller", "--port", str(ports["controller"]),
+            "--keyring", str(keyring),
+            # A canary step is given up after so many times its duration: those are short here.
+            MGEO_HOLD_TIMES="600",
+        )  # fmt: skip
+        self._services.start(
+            "stable worker", "worker", "--role", "stable", "--port", str(ports["stable"])
+        )
+        # The latency gates count device batches: small ones come faster.
+        self._services.start(
+            "shadow worker", "worker", "--role", "shadow", "--port", str(ports["shadow"]),
+            MGEO_TOKEN_BUDGET=str(SHADOW_TOKEN_BUDGET),
+        )  # fmt: skip
+        self._tell("started: a controller, a stable worker, a shadow worker")
+        await until_ready(self._services, ports["stable"], what="stable worker")
+        status = await self._people.json("operator", "rollout", "status")
+        first = ServingSet.model_validate(status["serving"])
+        self._tell(f"{first.stable.name} serves")
+        return first
+
+    @asynccontextmanager
+    async def _watched(self, traffic: Traffic) -> AsyncIterator[None]:
+        """Tell of progress, and end the story when a part of its machinery has ended."""
         try:
-            while seen < published.addresses:
-                done, _ = await asyncio.wait({pending}, timeout=0.5)
-                if done:
-                    seen += len(pending.result().results)
-                    progress(seen, published.addresses)
-                    pending = asyncio.ensure_future(anext(results))
-                elif process.poll() is not None:
-                    raise FatalError("the worker ended too early", code="worker_failed")
-                elif time.monotonic() > deadline:
-                    raise FatalError(
-                        f"{published.addresses - seen} addresses are not back after "
-                        f"{timeout_s:.0f} s",
-                        code="demo_timeout",
-                    )
-        finally:
-            pending.cancel()
-            await asyncio.wait({pending})
+            async with asyncio.TaskGroup() as group:
+                telling = group.create_task(tell_progress(self._kafka, self._tell))
+                guarding = group.create_task(self._guard(traffic))
+                yield
+                telling.cancel()
+                guarding.cancel()
+        except BaseExceptionGroup as several:
+            # One thing went wrong first; what else was cancelled for it is no news.
+            raise several.exceptions[0] from None
+
+    async def _guard(self, traffic: Traffic) -> None:
+        while True:
+            self._services.check()
+            traffic.check()
+            await asyncio.sleep(0.5)
+
+    async def _promotion(self, traffic: Traffic) -> None:
+        self._chapter("Release two is shadowed, judged, approved, tried on a part, promoted")
+        rollout_id = await self._passed(SECOND, "release-two")
+        self._faster(traffic)
+        await self._approved(rollout_id)
+        await self._people.mgeo(
+            "model team", "rollout", "wait", rollout_id, "--until", "PROMOTED",
+            "--timeout", "12m", "--report", str(self._reports / "release-two"),
+        )  # fmt: skip
+        self._tell(f"{SECOND} serves; nothing was restarted")
+
+    async def _damage(self) -> None:
+        from deploy.demo.candidates import with_tags_exchanged
+
+        self._chapter("A damaged release is stopped before anybody sees it")
+        self._tell("somebody exchanged two labels: street numbers are now called building numbers")
+        directory = await asyncio.to_thread(
+            with_tags_exchanged, _release(SECOND), self._folder / "damaged", "roadno", "houseno"
+        )
+        await self._add(directory, DAMAGED)
+        await self._people.mgeo(
+            "model team", *self._start(DAMAGED), "--wait", "--timeout", "12m",
+            "--report", str(self._reports / "damaged"), expect=(1,),
+        )  # fmt: skip
+        self._note_report("damaged")
+        self._tell(f"{SECOND} serves as before: the damaged one never touched a result")
+
+    async def _way_back(self) -> None:
+        from deploy.demo.candidates import copy_of
+
+        self._chapter("A release is rolled back while it serves a part of the traffic")
+        directory = await asyncio.to_thread(copy_of, _release(SECOND), self._folder / "reissued")
+        await self._add(directory, REISSUED)
+        rollout_id = await self._passed(REISSUED, "rolled-back")
+        await self._approved(rollout_id)
+        await self._people.mgeo(
+            "model team", "rollout", "wait", rollout_id, "--until", "CANARY", "--timeout", "2m"
+        )
+        await self._people.mgeo(
+            "operator", "rollout", "rollback", rollout_id, "--reason", "a customer complains"
+        )
+        began = time.monotonic()
+        await self._people.mgeo(
+            "operator", "rollout", "wait", rollout_id, "--until", "ROLLED_BACK",
+            "--timeout", "2m", "--report", str(self._reports / "rolled-back"),
+        )  # fmt: skip
+        self._tell(f"every partition was back within {time.monotonic() - began:.1f} s")
+
+    async def _add(self, directory: Path, version: str) -> None:
+        await self._people.mgeo("model team", "model", "add", str(directory), "--version", version)
+
+    async def _passed(self, version: str, report: str) -> str:
+        """Start a rollout and wait until it has passed; its id."""
+        document = await self._people.json(
+            "model team", *self._start(version), "--until", "PASSED", "--timeout", "12m",
+            "--report", str(self._reports / report),
+        )  # fmt: skip
+        self._note_report(report)
+        return str(document["rollout_id"])
+
+    @staticmethod
+    def _start(version: str) -> list[str]:
+        changes = [word for change in SHORTENED for word in ("--set", change)]
+        return [
+            "rollout",
+            "start",
+            "--candidate",
+            version,
+            "--policy",
+            str(policy_file()),
+            *changes,
+        ]
+
+    async def _approved(self, rollout_id: str) -> None:
+        await self._people.mgeo(
+            "model team", "rollout", "wait", rollout_id, "--until", "AWAITING_APPROVAL",
+            "--timeout", "1m",
+        )  # fmt: skip
+        await self._people.mgeo(
+            "approver", "rollout", "approve", rollout_id, "--key", str(self._key), "--yes"
+        )
+
+    def _faster(self, traffic: Traffic) -> None:
+        traffic.records_per_s, traffic.addresses_per_record = _BUSY
+        traffic.repeats = _BUSY_REPEATS
+        self._tell("rush hour: the traffic more than doubles, and most addresses come again")
+
+    def _note_report(self, name: str) -> None:
+        self._written.append(self._reports / name)
+
+    async def _drained(self, traffic: Traffic) -> Books:
+        """The books, once all that was published is committed.
+
+        Raises:
+            FatalError: ``demo_timeout``.
+        """
+        await traffic.stop()
+        deadline = time.monotonic() + 120
+        while True:
+            books = await read_books(self._kafka)
+            if books.caught_up:
+                return books
+            self._services.check()
+            if time.monotonic() > deadline:
+                raise FatalError("not everything is committed after 120 s", code="demo_timeout")
+            await asyncio.sleep(1)
 
 
-async def examples(kafka: KafkaSettings, count: int) -> list[dict[str, object]]:
-    """The first results, as they stand on the topic."""
-    import json
+def _release(version: str) -> Path:
+    from consumer.store.starters import RELEASES
 
-    found: list[dict[str, object]] = []
-    for record in await read_topic(kafka, kafka.names.parsed):
-        found += json.loads(record.value)["results"][:2]
-        if len(found) >= count:
-            break
-    return found[:count]
-
-
-async def balance(kafka: KafkaSettings) -> Books:
-    """The books, once the dead letter is committed too."""
-    deadline = time.monotonic() + 30
-    while True:
-        books = await read_books(kafka)
-        if books.caught_up or time.monotonic() > deadline:
-            return books
-        await asyncio.sleep(0.2)
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="mgeo-demo-") as folder:
-        yield Path(folder)
+    return RELEASES / version

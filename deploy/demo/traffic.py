@@ -12,22 +12,27 @@ import contextlib
 import random
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Self
 
 from contracts.settings import KafkaSettings
 
 SEED: Final = 31
 REPEATS: Final = 0.2
-"""The part of the addresses that have come before."""
-REMEMBERED: Final = 5000
+"""The part of the addresses that have come before, where nothing else is said."""
+REMEMBERED: Final = 3000
 
 # Digits that might be somebody's telephone number stay out of what people are shown.
 _PHONE: Final = re.compile(r"\d{7}|\d{3,4}-\d{7}")
 
 
-def addresses(seed: int = SEED) -> Iterator[str]:
-    """Addresses without end; the same seed gives the same ones."""
+def addresses(seed: int = SEED, repeats: Callable[[], float] = lambda: REPEATS) -> Iterator[str]:
+    """Addresses without end; the same seed gives the same ones.
+
+    Args:
+        seed: any integer.
+        repeats: asked before each address for the part of them that have come before.
+    """
     from consumer.starter.generator.addresses import addresses as made_up
 
     rng = random.Random(seed)  # noqa: S311 - a reproducible stream is what is wanted
@@ -35,7 +40,7 @@ def addresses(seed: int = SEED) -> Iterator[str]:
     for made in made_up(seed, "held_out"):
         if len(made.text) < 6 or _PHONE.search(made.text):
             continue
-        while known and rng.random() < REPEATS:
+        while known and rng.random() < repeats():
             yield rng.choice(known)
         if len(known) < REMEMBERED:
             known.append(made.text)
@@ -59,6 +64,7 @@ class Traffic:
         self._kafka = kafka
         self.records_per_s = records_per_s
         self.addresses_per_record = addresses_per_record
+        self.repeats = REPEATS
         self.records = 0
         self.addresses = 0
         self._stop = asyncio.Event()
@@ -89,7 +95,7 @@ class Traffic:
     async def _run(self) -> None:
         from producer import AddressPublisher
 
-        texts = addresses()
+        texts = addresses(repeats=lambda: self.repeats)
         loop = asyncio.get_running_loop()
         async with AddressPublisher(self._kafka) as publisher, asyncio.TaskGroup() as confirming:
             due = loop.time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
@@ -86,11 +85,3 @@ def test_the_second_release_knows_at_least_forty_six_of_the_fifty() -> None:
         for address, result in zip(known, parser.parse([a.text for a in known]), strict=True)
     )
     assert right >= 46
-
-
-def test_the_demo_sample_is_a_few_thousand_distinct_addresses_without_phone_numbers() -> None:
-    with (ROOT / "deploy/demo/sample.csv").open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    texts = [row["address"] for row in rows]
-    assert len(rows) == len(set(texts)) == len({row["id"] for row in rows}) == 3000
-    assert not [text for text in texts if re.search(r"\d{7}", text)]
