@@ -20,7 +20,7 @@ from contracts.settings import KafkaSettings
 SEED: Final = 31
 REPEATS: Final = 0.2
 """The part of the addresses that have come before, where nothing else is said."""
-REMEMBERED: Final = 3000
+REMEMBERED: Final = 2000
 
 # Digits that might be somebody's telephone number stay out of what people are shown.
 _PHONE: Final = re.compile(r"\d{7}|\d{3,4}-\d{7}")
@@ -65,6 +65,8 @@ class Traffic:
         self.records_per_s = records_per_s
         self.addresses_per_record = addresses_per_record
         self.repeats = REPEATS
+        self.held = False
+        """Publish nothing for the moment."""
         self.records = 0
         self.addresses = 0
         self._stop = asyncio.Event()
@@ -100,6 +102,9 @@ class Traffic:
         async with AddressPublisher(self._kafka) as publisher, asyncio.TaskGroup() as confirming:
             due = loop.time()
             while not self._stop.is_set():
+                if self.held:
+                    await asyncio.sleep(0.1)
+                    continue
                 batch = [next(texts) for _ in range(self.addresses_per_record)]
                 name = f"demo-{self.records}"
                 confirming.create_task(
