@@ -27,7 +27,7 @@ from tests.brokers.admin import TopicFactory
 from tests.pipelines import CI, Step, github_steps, gitlab_steps, jenkins_steps
 from tests.streams.eventually import eventually
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(1200)]
 
 ROOT = CI.parents[1]
 STABLE = "mgeo-starter-v1-20260915"
@@ -65,11 +65,11 @@ class System:
     @property
     def fixed(self) -> dict[str, str]:
         """What a test decides in the place of the files."""
-        return {"PROMOTE_SET": SMALL, "PROMOTE_WAIT": "3m", "PROMOTE_TRIES": "1"}
+        return {"PROMOTE_SET": SMALL, "PROMOTE_WAIT": "8m", "PROMOTE_TRIES": "1"}
 
     async def run(self, step: Step) -> tuple[int, str]:
         process = self.start(step)
-        printed, _ = await asyncio.to_thread(process.communicate, timeout=240)
+        printed, _ = await asyncio.to_thread(process.communicate, timeout=600)
         return process.returncode, printed
 
     async def has_begun(self) -> bool:
@@ -111,10 +111,12 @@ async def running_system(stream: KafkaSettings, folder: Path) -> AsyncIterator[S
         port = free_port()
         services.start("controller", "rollout", "controller", "--keyring", str(keyring),
                        "--port", "0", MGEO_CUT_INTERVAL_MS="500")  # fmt: skip
-        services.start("shadow worker", "worker", "--role", "shadow", "--port", "0")
+        # The latency gates count device batches: small ones come faster.
+        services.start("shadow worker", "worker", "--role", "shadow", "--port", "0",
+                       MGEO_TOKEN_BUDGET="64")  # fmt: skip
         services.start("stable worker", "worker", "--port", str(port))
         await until_ready(services, port, what="stable worker", timeout_s=180)
-        async with Traffic(stream, records_per_s=20, addresses_per_record=3):
+        async with Traffic(stream, records_per_s=30, addresses_per_record=2):
             yield system
         services.stop()
 
