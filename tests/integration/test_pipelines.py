@@ -112,8 +112,8 @@ async def running_system(stream: KafkaSettings, folder: Path) -> AsyncIterator[S
         services.start("controller", "rollout", "controller", "--keyring", str(keyring),
                        "--port", "0", MGEO_CUT_INTERVAL_MS="500")  # fmt: skip
         # The latency gates count device batches: small ones come faster.
-        services.start("shadow worker", "worker", "--role", "shadow", "--port", "0",
-                       MGEO_TOKEN_BUDGET="64")  # fmt: skip
+        small = {"MGEO_TOKEN_BUDGET": "64"}
+        services.start("shadow worker", "worker", "--role", "shadow", "--port", "0", **small)
         services.start("stable worker", "worker", "--port", str(port))
         await until_ready(services, port, what="stable worker", timeout_s=180)
         async with Traffic(stream, records_per_s=30, addresses_per_record=2):
