@@ -11,12 +11,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from contracts.control import ServingSet
 from contracts.errors import FatalError
+from contracts.phases import Phase
 from contracts.settings import KafkaSettings
 from deploy.demo.processes import Services, environment_of, until_ready
 from deploy.demo.progress import tell_progress
@@ -24,6 +26,7 @@ from deploy.demo.roles import People, Tell
 from deploy.demo.traffic import Traffic
 from deploy.ledger import Books, committed_offsets, read_books
 from deploy.local.ports import free_port
+from deploy.serving_ledger import read_audit
 from producer.topic_log import TopicLog
 
 FIRST: Final = "mgeo-starter-v1-20260915"
@@ -190,12 +193,13 @@ class Story:
 
     async def _promotion(self, traffic: Traffic) -> None:
         self._chapter("Release two is shadowed, judged, approved, tried on a part, promoted")
-        rollout_id = await self._passed(SECOND, "release-two")
+        # What the approver reads before signing.
+        rollout_id = await self._passed(SECOND, report="release-two")
         self._faster(traffic)
         await self._approved(rollout_id)
         await self._people.mgeo(
             "model team", "rollout", "wait", rollout_id, "--until", "PROMOTED",
-            "--timeout", "12m", "--report", str(self._reports / "release-two"),
+            "--timeout", "12m",
         )  # fmt: skip
         self._tell(f"{SECOND} serves; nothing was restarted")
 
@@ -221,31 +225,38 @@ class Story:
         self._chapter("A release is rolled back while it serves a part of the traffic")
         directory = await asyncio.to_thread(copy_of, _release(SECOND), self._folder / "reissued")
         await self._add(directory, REISSUED)
-        rollout_id = await self._passed(REISSUED, "rolled-back")
+        rollout_id = await self._passed(REISSUED)
         await self._approved(rollout_id)
         await self._people.mgeo(
-            "model team", "rollout", "wait", rollout_id, "--until", "CANARY", "--timeout", "2m"
+            "model team", "rollout", "wait", rollout_id, "--until", "CANARY", "--timeout", "5m"
         )
         await self._people.mgeo(
             "operator", "rollout", "rollback", rollout_id, "--reason", "a customer complains"
         )
-        began = time.monotonic()
         await self._people.mgeo(
             "operator", "rollout", "wait", rollout_id, "--until", "ROLLED_BACK",
-            "--timeout", "2m", "--report", str(self._reports / "rolled-back"),
+            "--timeout", "5m", "--report", str(self._reports / "rolled-back"),
         )  # fmt: skip
-        self._tell(f"every partition was back within {time.monotonic() - began:.1f} s")
+        self._note_report("rolled-back")
+        moments = {
+            record.transition.phase: datetime.fromisoformat(record.at)
+            for record in await read_audit(self._kafka)
+            if record.transition is not None and record.rollout_id == rollout_id
+        }
+        took = moments[Phase.ROLLED_BACK] - moments[Phase.ROLLING_BACK]
+        self._tell(f"every partition was back after {took.total_seconds():.1f} s")
 
     async def _add(self, directory: Path, version: str) -> None:
         await self._people.mgeo("model team", "model", "add", str(directory), "--version", version)
 
-    async def _passed(self, version: str, report: str) -> str:
+    async def _passed(self, version: str, *, report: str = "") -> str:
         """Start a rollout and wait until it has passed; its id."""
+        written = ["--report", str(self._reports / report)] if report else []
         document = await self._people.json(
-            "model team", *self._start(version), "--until", "PASSED", "--timeout", "12m",
-            "--report", str(self._reports / report),
-        )  # fmt: skip
-        self._note_report(report)
+            "model team", *self._start(version), "--until", "PASSED", "--timeout", "12m", *written
+        )
+        if report:
+            self._note_report(report)
         return str(document["rollout_id"])
 
     @staticmethod
@@ -264,7 +275,7 @@ class Story:
     async def _approved(self, rollout_id: str) -> None:
         await self._people.mgeo(
             "model team", "rollout", "wait", rollout_id, "--until", "AWAITING_APPROVAL",
-            "--timeout", "1m",
+            "--timeout", "5m",
         )  # fmt: skip
         await self._people.mgeo(
             "approver", "rollout", "approve", rollout_id, "--key", str(self._key), "--yes"
