@@ -51,6 +51,9 @@ PARTITIONS: Final = 2
 PER_RECORD: Final = 4
 LIMIT_S: Final = 300.0
 
+BURN: Final = "import os; us = os.getppid()\nwhile os.getppid() == us: pass"
+"""Burns a core, and stops when nobody is left to stop it."""
+
 # Four layers against five: a quarter more. The starter models have three, so one that passes
 # everything through is added to the reference as well.
 REFERENCE_LAYERS: Final = 1
@@ -141,7 +144,7 @@ def _one(mode: str, candidate: str, folder: Path, token_budget: int) -> Run:
         environment["MGEO_TOKEN_BUDGET"] = str(token_budget)
         services = stack.enter_context(Services(environment, folder))
         if mode == "burning":
-            burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            burner = subprocess.Popen([sys.executable, "-c", BURN])
             stack.callback(burner.kill)
         return asyncio.run(_judged(mode, candidate, kafka, services, reference, other))
 
