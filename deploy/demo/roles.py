@@ -7,13 +7,17 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from contracts.errors import FatalError
 
 Role = Literal["model team", "approver", "operator"]
 Tell = Callable[[str], None]
 """Prints one line."""
+
+
+_THIN: Final = "– too thin"
+"""Dozens of provinces are, in a few minutes of traffic: counted here, listed in the report."""
 
 
 class People:
@@ -71,9 +75,15 @@ class People:
 
     async def _pass_on(self, stream: asyncio.StreamReader | None) -> None:
         assert stream is not None  # noqa: S101 - it was asked for as a pipe
+        thin = 0
         async for line in stream:
-            if text := line.decode(errors="replace").strip():
+            text = line.decode(errors="replace").strip()
+            if _THIN in text:
+                thin += 1
+            elif text:
                 self._tell(f"    {self._shown(text)}")
+        if thin:
+            self._tell(f"    and {thin} provinces with too little traffic to be judged alone")
 
     def _shown(self, text: str) -> str:
         for long, short in self._shorter.items():

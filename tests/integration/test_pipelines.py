@@ -109,8 +109,10 @@ async def running_system(stream: KafkaSettings, folder: Path) -> AsyncIterator[S
     environment["APPROVAL_KEY"] = (folder / "ci.pem").read_text()
     with Services(environment, folder) as services:
         port = free_port()
-        services.start("controller", "rollout", "controller", "--keyring", str(keyring),
-                       "--port", "0", MGEO_CUT_INTERVAL_MS="500")  # fmt: skip
+        # Short durations on a busy machine: a step is held for long before it is given up.
+        patient = {"MGEO_CUT_INTERVAL_MS": "500", "MGEO_HOLD_TIMES": "600"}
+        controller = ("rollout", "controller", "--keyring", str(keyring), "--port", "0")
+        services.start("controller", *controller, **patient)
         # The latency gates count device batches: small ones come faster.
         small = {"MGEO_TOKEN_BUDGET": "64"}
         services.start("shadow worker", "worker", "--role", "shadow", "--port", "0", **small)
