@@ -26,6 +26,7 @@ from deploy.demo.roles import People, Tell
 from deploy.demo.traffic import Traffic
 from deploy.ledger import Books, committed_offsets, read_books
 from deploy.local.ports import free_port
+from deploy.rollouts import rollout_client
 from deploy.serving_ledger import read_audit
 from producer.topic_log import TopicLog
 
@@ -230,6 +231,7 @@ class Story:
         await self._people.mgeo(
             "model team", "rollout", "wait", rollout_id, "--until", "CANARY", "--timeout", "5m"
         )
+        await self._served_some()
         await self._people.mgeo(
             "operator", "rollout", "rollback", rollout_id, "--reason", "a customer complains"
         )
@@ -245,6 +247,18 @@ class Story:
         }
         took = moments[Phase.ROLLED_BACK] - moments[Phase.ROLLING_BACK]
         self._tell(f"every partition was back after {took.total_seconds():.1f} s")
+
+    async def _served_some(self) -> None:
+        """Wait until the candidate of the canary has served somebody."""
+        client = rollout_client(self._kafka)
+        while True:
+            state = await client.state()
+            rollout = None if state is None else state.rollout
+            if rollout is None or state is None or state.phase != Phase.CANARY or rollout.served:
+                break
+            await asyncio.sleep(0.5)
+        if rollout is not None:
+            self._tell(f"it has served {rollout.served} addresses when the operator is called")
 
     async def _add(self, directory: Path, version: str) -> None:
         await self._people.mgeo("model team", "model", "add", str(directory), "--version", version)
