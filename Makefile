@@ -35,7 +35,7 @@ $(VENV)/.tests: $(VENV)/.runtime
 setup: $(VENV)/.tests ## Make the virtual environment with everything in it
 
 demo: $(VENV)/.runtime ## The whole story on this machine, a few minutes
-	@$(BIN)/mgeo demo
+	@$(BIN)/mgeo demo --reports out/demo
 
 lint: $(VENV)/.tests ## Format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -31,7 +31,7 @@ def demo(
         Path, typer.Option(metavar="DIR", help="Where the reports and logs are left.")
     ] = Path("mgeo-demo"),
 ) -> None:
-    """Tell the whole story on this machine, with a real Kafka and real processes; 4 to 5 minutes.
+    """Tell the whole story on this machine, with a real Kafka and real processes; some minutes.
 
     Addresses flow all the time. A new release is shadowed, judged, approved and promoted; a
     damaged one is stopped; a third is rolled back. Then the books: leaves with 0 only if every
