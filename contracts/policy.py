@@ -10,12 +10,25 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from contracts.durations import Duration
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
+_NEAREST: Final = 1e-9
+
+
+def _decidable(rate: float) -> float:
+    """Nearer to 0 or 1 no evidence ever decides, and quotients leave what a double can hold."""
+    if not _NEAREST <= rate <= 1.0 - _NEAREST:
+        raise ValueError(f"a rate must not be nearer than {_NEAREST:g} to 0 or 1")
+    return rate
+
+
+Rate = Annotated[float, Field(gt=0.0, lt=1.0), AfterValidator(_decidable)]
+_MOST: Final = 100_000_000
+"""Addresses that a gate remembers at most, at 16 to 32 bytes each."""
+
 Positive = Annotated[timedelta, Field(gt=timedelta(0))]
 
 SLICE_KEYS: Final = ("prov",)
@@ -39,7 +52,7 @@ class ShadowPolicy(_Section):
     """The part of the input records that both models run on; 1.0 for low traffic."""
     min_pairs: int = Field(default=2000, ge=1)
     """Distinct addresses that must be compared before the rollout can pass."""
-    max_pairs: int = Field(default=1_000_000, ge=1)
+    max_pairs: int = Field(default=1_000_000, ge=1, le=_MOST)
     """After so many the gates take no more in: it bounds memory and the rollout's length."""
     min_duration: Duration = timedelta(hours=1)
     """Shadowing lasts at least so long, so that it sees more than one burst."""
@@ -90,7 +103,7 @@ class ErrorRateGate(_Section):
 class LatencyP99Gate(_Section):
     """Share of device batches above a limit set from the reference's own P99."""
 
-    max_ratio: float = Field(default=1.10, gt=0.0)
+    max_ratio: float = Field(default=1.10, ge=0.01, le=1e6)
     """The limit is so many times the upper bound of the reference's P99."""
     min_batches: int = Field(default=300, ge=100)
     """Device batches that set the limit, and that must be judged against it. Fewer than 299
@@ -100,7 +113,7 @@ class LatencyP99Gate(_Section):
 class LatencyRatioGate(_Section):
     """Median over device batches of candidate time over reference time on the same batch."""
 
-    max_ratio: float = Field(default=1.10, gt=0.0)
+    max_ratio: float = Field(default=1.10, ge=0.01, le=1e6)
     min_batches: int = Field(default=200, ge=20)
 
 
@@ -179,7 +192,7 @@ def _default_steps() -> tuple[CanaryStep, ...]:
 class CanaryPolicy(_Section):
     """The steps before the whole traffic."""
 
-    steps: tuple[CanaryStep, ...] = Field(default_factory=_default_steps)
+    steps: tuple[CanaryStep, ...] = Field(default_factory=_default_steps, max_length=100)
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -194,7 +207,7 @@ class BakePolicy(_Section):
 
     duration: Duration = timedelta(minutes=30)
     min_results: int = Field(default=10_000, ge=1)
-    max_results: int = Field(default=1_000_000, ge=1)
+    max_results: int = Field(default=1_000_000, ge=1, le=_MOST)
     """With ``alpha.rollback`` it sets the alarm's threshold: ``max_results / alpha.rollback``."""
     max_error_rate: Rate = 0.05
     """Hard ceiling on the served error rate, beyond which it is rolled back at once."""

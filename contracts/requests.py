@@ -19,6 +19,8 @@ COMPARED: Final = frozenset({"start", "approve", "resume"})
 
 _MAX_REQUEST_BYTES: Final = 256 * 1024
 _SHORT: Final = 200
+_LAST_MS: Final = 253_402_214_400_000
+"""The last day of the year 9999, beyond which no calendar of ours goes."""
 
 
 class _Frozen(BaseModel):
@@ -36,9 +38,9 @@ class ReplayFrom(_Frozen):
 
     asked: str = Field(max_length=_SHORT)
     """As the person wrote it."""
-    since_ms: int | None = Field(default=None, ge=0)
+    since_ms: int | None = Field(default=None, ge=0, le=_LAST_MS)
     """Milliseconds since 1970: the first record at or after this moment."""
-    offset: int | None = Field(default=None, ge=0)
+    offset: int | None = Field(default=None, ge=0, le=2**63 - 1)
     """The same offset in every partition."""
 
     @model_validator(mode="after")

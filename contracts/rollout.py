@@ -169,3 +169,9 @@ class Rollout(_Frozen):
     """Why the present phase was entered, as a stable code."""
     reason: str = ""
     """The same as a sentence for people."""
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Reference and candidate by what they compute: the same weights under another version
+        are another try of the same pair."""
+        return self.reference.computes, self.candidate.computes

@@ -110,6 +110,11 @@ class ModelSpec(BaseModel):
         return f"{self.version}@{self.precision}"
 
     @property
+    def computes(self) -> str:
+        """Equal exactly when the function of the text is: a version is only its name."""
+        return f"{self.precision}+{self.digest}+{self.fingerprint}"
+
+    @property
     def key(self) -> str:
         """A short text that is equal exactly when the spec is: for caches and headers."""
         return f"{self.name}+{self.digest[7:23]}+{self.fingerprint}"

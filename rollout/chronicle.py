@@ -114,7 +114,7 @@ class Chronicle:
         alerts: moment and message.
         cuts: all recorded ones, in order.
         decisions: all recorded ones, in order.
-        tries: by pair of specs, rollouts that had reached SHADOWING before it was registered.
+        tries: by ``Rollout.pair``, rollouts that had reached SHADOWING before it was registered.
     """
 
     rollout_id: str
@@ -169,7 +169,7 @@ class Chronicle:
     def attempt(self) -> int | None:
         """The how-many-eth try it was, counted from the audit."""
         one = self.registered
-        return None if one is None else 1 + self.tries[(one.reference.key, one.candidate.key)]
+        return None if one is None else 1 + self.tries[one.pair]
 
     def phase_at(self, revision: int) -> Phase | None:
         """The phase that was entered with a revision; None when none was."""
@@ -184,5 +184,4 @@ class Chronicle:
         if self.registered is not None or record.rollout is None or record.transition is None:
             return
         if record.transition.phase is Phase.SHADOWING:
-            other = record.rollout
-            self.tries[(other.reference.key, other.candidate.key)] += 1
+            self.tries[record.rollout.pair] += 1

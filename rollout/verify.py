@@ -264,7 +264,7 @@ def _chronicle_of(
 ) -> Chronicle:
     """What the audit would say, from what the report kept of it."""
     chronicle = Chronicle(rollout.rollout_id, data.incarnation, rollout, rollout)
-    chronicle.tries[(rollout.reference.key, rollout.candidate.key)] = rollout.attempt - 1
+    chronicle.tries[rollout.pair] = rollout.attempt - 1
     chronicle.cuts.extend(map(RecordedCut.of, entries))
     chronicle.transitions.extend(
         Moved(

@@ -99,6 +99,7 @@ class Residency:
         self._timeout_s = timeout_s
         self._models: dict[Hashable, AddressModel] = {}
         self._loading: dict[Hashable, asyncio.Task[AddressModel]] = {}
+        self._late_at: dict[Hashable, float] = {}  # a load's own time, whatever is wanted since
         self._troubles: dict[Hashable, _Trouble] = {}
         self._wanted: Plan | None = None
         self._news = asyncio.Event()
@@ -176,10 +177,13 @@ class Residency:
             if loading is None:
                 loading = self._loading[spec.key] = asyncio.create_task(self._bring_in(spec))
                 loading.add_done_callback(_look_at)  # nobody may be waiting for it by then
-            if await self._superseded_before(loading, self._timeout_s):
+                self._late_at[spec.key] = time.monotonic() + self._timeout_s
+            left = self._late_at[spec.key] - time.monotonic()
+            if left <= 0 and not loading.done():
+                self._tell(plan, "model_load_timeout")
+            if await self._superseded_before(loading, left if left > 0 else self._timeout_s):
                 return False
             if not loading.done():
-                self._tell(plan, "model_load_timeout")
                 continue
             error = loading.exception()
             if error is None:

@@ -26,6 +26,18 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Start one with mgeo rollout controller; if one runs, its log says what holds it up.",
     ),
     CodeSpec(
+        "evidence_repartitioned",
+        ("transient",),
+        "The input was given more partitions while a rollout runs.",
+        "Nothing: the evidence is opened again by itself; give address.shadow as many partitions.",
+    ),
+    CodeSpec(
+        "request_not_judged",
+        ("refused",),
+        "The controller met an error of its own while it judged the request.",
+        "Its log names the error; report it, and ask again in another way.",
+    ),
+    CodeSpec(
         "request_refused",
         ("refused",),
         "The controller refused a request and gave no code of its own.",

@@ -24,9 +24,18 @@ from rollout.controller.timing import gathering_ms, in_phase, milliseconds, sinc
 from rollout.stages import SERVED, Cause, running
 
 OF_TIME: Final = frozenset(
-    {"max_duration", "no_traffic", "stale_evidence", "too_few_pairs", "shadow_too_slow"}
+    {
+        "max_duration",
+        "no_traffic",
+        "stale_evidence",
+        "too_few_pairs",
+        "shadow_too_slow",
+        "thin_slice",
+        "undecided_at_max",
+    }
 )
-"""Inconclusive for want of time or traffic: after the gates have passed they only hold."""
+"""Inconclusive for want of time or traffic: after the gates have passed they only hold. A step or
+a bake outlasts ``max_duration``, and a gate that has wavered since is harm only when it fires."""
 
 CEILING_FROM: Final = 100
 """The ceiling on served errors is held against at least so many addresses: one error among the
@@ -252,14 +261,21 @@ def _protect(view: _View) -> Change | None:
     if (
         judgement is not None
         and judgement.verdict == "inconclusive"
-        and (view.phase is Phase.SHADOWING or judgement.code not in OF_TIME)
         # A pause stops timers, the judge's among them.
-        and not (view.state.paused and judgement.code in OF_TIME)
+        and (not _of_time(judgement) or (view.phase is Phase.SHADOWING and not view.state.paused))
     ):
         return leave(
             view.state, Phase.INCONCLUSIVE, Cause.UNDECIDED, judgement.code, _why(judgement)
         )
     return None
+
+
+def _of_time(judgement: Judgement) -> bool:
+    """Whether more time might have told otherwise: what is proven noisy stays noisy."""
+    if judgement.code == "noisy_instrument":
+        instrument = judgement.gate("aa")
+        return instrument is not None and instrument.status != "failed"
+    return judgement.code in OF_TIME
 
 
 def _alarm(view: _View) -> tuple[str, str] | None:
@@ -360,9 +376,13 @@ def _shadowing(view: _View) -> Change | None:
 
 
 def _settled(view: _View) -> bool:
-    """Whether the chain of the very cut that passed is at hand: a decision is frozen from it."""
+    """Whether a decision can be frozen: the chain of the very cut that passed is at hand, and
+    the cut is of now. After a pause it may be of long ago, and nothing newer have been read.
+    """
     cut = view.rollout.cut
-    return cut is not None and len(view.history.cuts) == cut.number
+    if cut is None or len(view.history.cuts) != cut.number:
+        return False
+    return since(cut.at, view.now) <= view.rollout.policy.shadow.stale_after
 
 
 def _passed(view: _View) -> Change | None:

@@ -124,14 +124,12 @@ class Gathering:
             await self._begin(rollout)
         source = self._source
         assert source is not None  # noqa: S101  (begun)
-        if memory.baking_after is not None and memory.baking_after <= len(self._folded):
-            source.trial.watch_bake()
+        self._watch(source, memory)
         for judged in memory.judged[len(self._folded) :]:
             self._last = await self._advance(source, judged.cut)
             if self._last.verdict != judged.verdict:
                 self.differing.append((judged.cut.number, judged.verdict, self._last.verdict))
-            if memory.baking_after == len(self._folded):
-                source.trial.watch_bake()
+            self._watch(source, memory)
 
     async def cut(
         self, state: RolloutState, shadow_committed: Offsets, now: datetime
@@ -176,6 +174,13 @@ class Gathering:
         self._folded.append(cut)
         self._advancing = False
         return judgement
+
+    def _watch(self, source: EvidenceSource, memory: AuditMemory) -> None:
+        """Watch the bake from its second cut on: the first may have been folded before anybody
+        knew of the bake, and a successor could not tell.
+        """
+        if memory.baking_after is not None and len(self._folded) > memory.baking_after:
+            source.trial.watch_bake()
 
     async def _begin(self, rollout: Rollout) -> None:
         await self.close()

@@ -59,7 +59,7 @@ class AuditMemory:
 
     Attributes:
         ids: of all rollouts.
-        tries: by pair of specs, rollouts that reached SHADOWING.
+        tries: by ``Rollout.pair``, rollouts that reached SHADOWING.
         rollout_id: the newest rollout.
         judged: its recorded cuts, in order.
         baking_after: how many of them had been recorded when its bake began; None before.
@@ -82,7 +82,7 @@ class AuditMemory:
 
     def tried(self, reference: ModelSpec, candidate: ModelSpec) -> int:
         """Rollouts of this pair whose evidence was looked at."""
-        return self.tries[(reference.key, candidate.key)]
+        return self.tries[(reference.computes, candidate.computes)]
 
     def take(self, records: Iterable[AuditRecord]) -> None:
         """Take records in, in the order of the topic."""
@@ -105,7 +105,7 @@ class AuditMemory:
             self.judged, self.baking_after = [], None
             self.outcomes, self.chain = 0, ""
         elif phase is Phase.SHADOWING:
-            self.tries[(rollout.reference.key, rollout.candidate.key)] += 1
+            self.tries[rollout.pair] += 1
         elif phase is Phase.BAKING:
             self.baking_after = len(self.judged)
 

@@ -132,29 +132,40 @@ def judge_request(
     draft = Draft(state, now)
     request = asked.request
     if request is None:
-        entry = RequestEntry(
-            request_id="",
-            kind="unreadable",
-            offset=asked.offset,
-            accepted=False,
-            code="request_unreadable",
-            message="it is no request of a version that is known here",
-        )
-        draft.request(entry, rollout_id="")
-        return _planned(draft)
+        message = "it is no request of a version that is known here"
+        return _answered(draft, asked, _no("request_unreadable", message))
     case = _Case(state, request, history, now, keyring or {}, facts, draft)
     judge = _start if request.kind == "start" else _verb
-    outcome = _expired(case) or judge(case)
+    return _answered(draft, asked, _expired(case) or judge(case))
+
+
+def refuse_unjudged(state: RolloutState, asked: Asked, now: datetime, why: str) -> Plan:
+    """Refuse a request that could not be judged for an error of ours: the next one waits.
+
+    Args:
+        state: the state that stands.
+        asked: the request.
+        now: the moment of consumption, with its zone.
+        why: the kind of error, without anything of the request.
+    """
+    return _answered(
+        Draft(state, now), asked, _no("request_not_judged", f"judging it failed: {why}")
+    )
+
+
+def _answered(draft: Draft, asked: Asked, outcome: _Outcome) -> Plan:
+    request = asked.request
     entry = RequestEntry(
-        request_id=request.request_id,
-        kind=request.kind,
+        request_id="" if request is None else request.request_id,
+        kind="unreadable" if request is None else request.kind,
         offset=asked.offset,
         accepted=outcome.accepted,
         code=outcome.code,
         message=outcome.message,
-        requested_by=request.requested_by,
+        requested_by="" if request is None else request.requested_by,
     )
-    draft.request(entry, rollout_id=outcome.rollout_id or request.rollout_id)
+    about = outcome.rollout_id or ("" if request is None else request.rollout_id)
+    draft.request(entry, rollout_id=about)
     return _planned(draft)
 
 

@@ -113,8 +113,13 @@ class Starting:
     async def _retention(
         self, start: StartRequest, beginnings: Offsets, now: datetime
     ) -> tuple[str, str] | None:
-        needed = longest_ms(start.policy, step_times=self._step_times) + milliseconds(_BESIDE)
-        for topic in (self._names.shadow, self._names.parsed):
+        longest = longest_ms(start.policy, step_times=self._step_times)
+        for topic, needed in (
+            (self._names.shadow, longest + milliseconds(_BESIDE)),
+            (self._names.parsed, longest + milliseconds(_BESIDE)),
+            # A successor looks again at what stands where the evidence has holes.
+            (self._names.events, longest),
+        ):
             kept = await self._observer.retention_ms(topic)
             if 0 <= kept < needed:
                 return _too_short(topic, kept, needed)

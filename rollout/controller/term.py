@@ -29,7 +29,7 @@ from rollout.controller.leadership import Leadership, Office
 from rollout.controller.memory import AuditMemory, ControlMemory, read_audit, read_control
 from rollout.controller.observe import Observer
 from rollout.controller.plan import Plan, alerted
-from rollout.controller.requests import Asked, judge_request, needs_facts
+from rollout.controller.requests import Asked, judge_request, needs_facts, refuse_unjudged
 from rollout.controller.starting import Starting
 from rollout.controller.telemetry import Telemetry
 from rollout.controller.timing import gathering_ms
@@ -197,7 +197,7 @@ class Term:
                 for message in messages:
                     if self._over(stop):
                         return
-                    await self._judge(message)
+                    await self._judge(message, stop)
                     observe_at = 0.0
                 if time.monotonic() >= observe_at:
                     observe_at = time.monotonic() + self._tools.settings.observe_interval_ms / 1e3
@@ -228,7 +228,7 @@ class Term:
             self._control.trouble = ""
             await self._write(alerted(self.state, _now(), message))
 
-    async def _judge(self, message: Any) -> None:
+    async def _judge(self, message: Any, stop: asyncio.Event) -> None:
         """Judge one request; what was judged before is passed over."""
         if message.offset < self.state.next_request_offset:
             return
@@ -236,25 +236,17 @@ class Term:
             request = decode_request(message.value)
         except PermanentError:
             request = None
-        facts = None
-        while request is not None and needs_facts(self.state, request, _now()):
-            try:
-                facts = await self._tools.starting.facts(self.state, request, self._audit, _now())
-                break
-            except (KafkaError, OSError, TransientError) as error:
-                # Not judged yet, and none of the later ones before it.
-                _log.warning("start request waits", error=type(error).__name__)
-                if self._office.lost.is_set():
-                    return
-                await asyncio.sleep(_RETRY_S)
-        plan = judge_request(
-            self.state,
-            Asked(message.offset, request),
-            self._audit.history,
-            _now(),
-            keyring=self._tools.keyring,
-            facts=facts,
-        )
+        asked = Asked(message.offset, request)
+        try:
+            plan = await self._judged(asked, stop)
+        except (KafkaError, OSError, MgeoError):
+            raise
+        except Exception as error:  # noqa: BLE001  (see below)
+            # Whatever it is, it would come again for whoever leads next, and stop that one too.
+            _log.error("request not judged", offset=message.offset, error=type(error).__name__)
+            plan = refuse_unjudged(self.state, asked, _now(), type(error).__name__)
+        if plan is None:
+            return
         await self._write(plan)
         for record in plan.audit:
             if record.request is not None:
@@ -264,6 +256,28 @@ class Term:
                     accepted=record.request.accepted,
                     code=record.request.code,
                 )
+
+    async def _judged(self, asked: Asked, stop: asyncio.Event) -> Plan | None:
+        """What becomes of a request; None when the term ends before that can be known."""
+        facts, request = None, asked.request
+        while request is not None and needs_facts(self.state, request, _now()):
+            try:
+                facts = await self._tools.starting.facts(self.state, request, self._audit, _now())
+                break
+            except (KafkaError, OSError, TransientError) as error:
+                # Not judged yet, and none of the later ones before it.
+                _log.warning("start request waits", error=type(error).__name__)
+                await asyncio.sleep(_RETRY_S)
+                if self._over(stop):
+                    return None
+        return judge_request(
+            self.state,
+            asked,
+            self._audit.history,
+            _now(),
+            keyring=self._tools.keyring,
+            facts=facts,
+        )
 
     async def _observe(self, last: Observation) -> Observation:
         """Look at Kafka; what cannot be seen now is as it was last seen."""
@@ -339,9 +353,13 @@ class Term:
                 _log.warning(
                     "evidence not read", error=getattr(error, "code", type(error).__name__)
                 )
-                self._tools.telemetry.evidence_failed()
-                await gathering.close()
-                await asyncio.sleep(_RETRY_S)
+                await self._let_evidence_go()
+                continue
+            except Exception as error:  # noqa: BLE001  (see below)
+                # Without evidence nothing goes forward, and its time runs out with a reason; to
+                # end the process for it would stop requests and the way back as well.
+                _log.error("evidence not judged", error=type(error).__name__)
+                await self._let_evidence_go()
                 continue
             if not gathering.behind:
                 await asyncio.sleep(
@@ -366,6 +384,11 @@ class Term:
             if self._rollout_id != rollout.rollout_id or self.state.phase not in GATHERED:
                 return
             await asyncio.sleep(0.02)
+
+    async def _let_evidence_go(self) -> None:
+        self._tools.telemetry.evidence_failed()
+        await self._tools.gathering.close()
+        await asyncio.sleep(_RETRY_S)
 
     async def _tell_differences(self) -> None:
         for number, recorded, now in self._tools.gathering.differing:

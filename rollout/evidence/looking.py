@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from contracts.judgement import Accounting, Judgement
-from contracts.rollout import Cut, Rollout
+from contracts.rollout import Cut, Offsets, Rollout
 from rollout.judge.look import Look
 
 _SPOILED: Final[dict[str, dict[str, str]]] = {
@@ -33,7 +33,6 @@ def look_at(cut: Cut, rollout: Rollout, accounting: Accounting, expired: tuple[i
     """What the judge is told beside the outcomes."""
     begun = {p: rollout.from_offsets.get(p, 0) for p in cut.events}
     passed = {p: max(begun[p], cut.shadow_committed.get(p, 0)) for p in cut.events}
-    replay = rollout.replay
     return Look(
         cut=cut.number,
         now_ms=moment_ms(cut),
@@ -41,10 +40,22 @@ def look_at(cut: Cut, rollout: Rollout, accounting: Accounting, expired: tuple[i
         accounting=accounting,
         lag_records=sum(max(0, end - passed[p]) for p, end in cut.events.items()),
         input_records=sum(max(0, end - begun[p]) for p, end in cut.events.items()),
-        replaying=replay is not None
-        and any(passed.get(p, 0) < end for p, end in replay.until.items()),
+        replaying=_is_replaying(rollout, passed),
         expired=expired,
     )
+
+
+def _is_replaying(rollout: Rollout, passed: Offsets) -> bool:
+    """Whether all evidence is of the past that was asked for.
+
+    It is until something newer was passed too: the newest input of a replay that has just come
+    to its end is as old as it ever was, and still no sign that anything stands still.
+    """
+    if rollout.replay is None:
+        return False
+    until = rollout.replay.until
+    begun = any(passed.get(p, 0) < end for p, end in until.items())
+    return begun or all(offset <= until.get(p, 0) for p, offset in passed.items())
 
 
 def without_proof(judgement: Judgement, spoiled: str) -> Judgement:

@@ -15,6 +15,7 @@ from contracts.events import AddressResult, ServedModel, ShadowPair, ShadowSide
 from contracts.spec import ModelSpec
 from rollout.evidence.outcomes import BatchOutcome
 from rollout.evidence.production import flat_hash, is_input_fault
+from rollout.evidence.provinces import slice_of
 from rollout.evidence.units import unit_of, unit_of_place
 
 RECORD_FAULTS: Final = frozenset(
@@ -253,7 +254,7 @@ def _addresses(pair: ShadowPair) -> tuple[AddressEvidence, ...]:
             AddressEvidence(
                 index,
                 unit,
-                "" if reference_error else reference.address.get("prov", ""),
+                "" if reference_error else slice_of(reference.address.get("prov")),
                 exact,
                 f1,
                 candidate_error,

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 from pydantic import ValidationError
 
+from contracts.errors import TransientError
 from contracts.events import Origin, ShadowPair
 from contracts.judgement import Judgement
 from contracts.rollout import Cut, Rollout
@@ -114,6 +115,7 @@ class EvidenceReader:
         self._events = await self._enter(names.events)
         start = datetime.fromisoformat(rollout.started_at) - _CLOCK_SLACK
         begun = rollout.evidence_from
+        self._known = frozenset(shadow.partitions) & frozenset(self._events.partitions)
         self._shadow = Tail(shadow, begun.get("shadow") or await shadow.since(start))
         self._parsed = Tail(parsed, begun.get("parsed") or await parsed.since(start))
         await self._shadow.open()
@@ -138,7 +140,19 @@ class EvidenceReader:
 
         A pair is written in the transaction of its commit, but a commit can be seen before its
         pairs can: so this waits until what was written by now is committed or aborted.
+
+        Raises:
+            TransientError: ``evidence_repartitioned``: the shadow has passed records of a
+                partition that was not there when this reader was opened. Open another one:
+                without that partition's pairs all of them would count as missing.
         """
+        if unknown := shadow_committed.keys() - self._known:
+            raise TransientError(
+                f"partitions {', '.join(map(str, sorted(unknown)))} of the evidence are new",
+                code="evidence_repartitioned",
+                hint="it is opened again by itself; the evidence needs as many partitions as the "
+                "input",
+            )
         written = await self._written.ends()
         shadow = await self._settled(written)
         committed = dict(self._last.shadow_committed) if self._last is not None else {}

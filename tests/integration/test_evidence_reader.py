@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
+from contracts.errors import TransientError
 from contracts.events import AddressResult, ShadowPair
 from contracts.judgement import Judgement
 from contracts.rollout import Cut, Rollout
-from contracts.settings import KafkaSettings
+from contracts.settings import KafkaSettings, client_options
 from producer.topic_log import TopicLog
 from rollout.evidence.archive import export_evidence, refold
 from rollout.evidence.reader import EvidenceReader, starting_positions
@@ -29,6 +31,7 @@ from tests.rollouts.pairs import (
     rollout_of,
 )
 from tests.rollouts.shadow_writer import EvidenceWriter
+from tests.streams.eventually import eventually
 
 pytestmark = pytest.mark.broker
 
@@ -174,6 +177,51 @@ async def test_a_rollout_is_folded_from_its_logs_and_again_after_a_restart(
     told = witness.addresses, witness.batches, witness.parities, witness.looks
     archived = (refolded.chain, refolded.outcomes, refolded.accounting, *map(tuple, told))
     assert archived == said
+
+
+async def test_pairs_of_partitions_that_are_added_later_are_read_and_not_missing(
+    stream: KafkaSettings,
+) -> None:
+    """Else giving the input more partitions would look like a candidate that loses records."""
+    names = stream.names
+    rollout = await rollout_on(stream)
+    async with Reading(stream, rollout) as old:
+        await add_partitions(stream, 3, names.events, names.shadow, names.parsed)
+        async with EvidenceWriter(stream) as writer:
+            at = await writer.publish([text(0)], partition=2)
+            await writer.pairs([pair(stream, at, [parsed(text(0))], partition=2)], {2: at + 1})
+
+            async def seen() -> bool:
+                return 2 in await writer.committed()
+
+            await eventually(seen, "the shadow's commit")
+            with pytest.raises(TransientError) as caught:
+                await old.cut(1, writer)
+            assert caught.value.code == "evidence_repartitioned"
+
+            async with Reading(stream, rollout) as opened_again:
+                await opened_again.cut(1, writer)
+    counts = opened_again.reader.trial.accounting
+    assert (counts.paired, counts.candidate_failed) == (1, 0)
+
+
+async def add_partitions(stream: KafkaSettings, total: int, *topics: str) -> None:
+    admin = AIOKafkaAdminClient(**client_options(stream))
+    await admin.start()
+
+    async def led() -> bool:
+        found = await admin.describe_topics(list(topics))
+        return all(
+            len(topic["partitions"]) == total
+            and all(one["leader"] >= 0 for one in topic["partitions"])
+            for topic in found
+        )
+
+    try:
+        await admin.create_partitions({topic: NewPartitions(total) for topic in topics})
+        await eventually(led, f"{total} partitions")
+    finally:
+        await admin.close()
 
 
 async def test_a_pair_in_an_open_transaction_is_late_and_not_missing(

@@ -145,6 +145,7 @@ class Plane:
         served: tuple[int, int] = (0, 0),
         newest: datetime | None = None,
         harmed: tuple[str, ...] = (),
+        gates: tuple[GateResult, ...] = (),
         alarm: bool = False,
     ) -> None:
         """The evidence is judged once more; ``newest`` is the input time of the newest pair."""
@@ -163,6 +164,7 @@ class Plane:
             code=code,
             reason=f"because of {code}",
             harmed=harmed,
+            gates=gates,
             accounting=Accounting(
                 newest_input_ms=round((newest or self.now).timestamp() * 1000), paired=number
             ),

@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from consumer.stream.residency import ModelLoader
 from consumer.stream.shadow import shadow_role
 from contracts.control import ServingSet
 from contracts.policy import Policy
 from contracts.settings import KafkaSettings
 from deploy.rollout_service import controller_parts
 from deploy.serving_ledger import read_audit, read_served, serving_sets, serving_violations
+from tests.models import instant
 from tests.oracles.stream import look, violations
 from tests.streams import controller as c
 from tests.streams.rollouts import memory_of
@@ -45,15 +47,19 @@ SMALL = Policy.model_validate(
 
 @asynccontextmanager
 async def whole_system(
-    stream: KafkaSettings, *, stable_workers: int = 2, **changes: object
+    stream: KafkaSettings,
+    *,
+    stable_workers: int = 2,
+    load: ModelLoader = instant.InstantModel,
+    **changes: object,
 ) -> AsyncIterator[c.RunningController]:
     """Workers, a shadow worker and a controller; ``changes`` are settings of the controller."""
     async with AsyncExitStack() as stack:
         await c.first(stream)
         for _ in range(stable_workers):
-            worker = await stack.enter_async_context(running_worker(stream))
+            worker = await stack.enter_async_context(running_worker(stream, load=load))
             await worker.ready()
-        await stack.enter_async_context(running_worker(stream, role=shadow_role))
+        await stack.enter_async_context(running_worker(stream, role=shadow_role, load=load))
         parts = controller_parts(c.quick_settings(), stream)
         running = await stack.enter_async_context(c.running_controller(stream, parts, **changes))
         await running.leading()

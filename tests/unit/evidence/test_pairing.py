@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from consumer.gazetteer.divisions import load_divisions
 from contracts.events import AddressResult
 from rollout.evidence.pairing import (
     MissingRecord,
@@ -12,6 +13,7 @@ from rollout.evidence.pairing import (
     span_f1,
     with_addresses,
 )
+from rollout.evidence.provinces import PROVINCES
 from rollout.evidence.units import unit_of
 from tests.rollouts.pairs import failed, pair_of, parsed
 
@@ -27,6 +29,15 @@ def test_the_same_answer_is_exact_and_its_slice_is_the_references_province() -> 
     assert address.unit == unit_of(TEXT)
     assert not address.candidate_error
     assert not address.reference_error
+
+
+def test_a_slice_is_a_province_that_there_is_and_no_other_text() -> None:
+    """Slices are named in the audit and in reports; a model can call anything a province."""
+    secret = parsed("张三家浙江省", {"prov": "张三家"})
+    (address,) = evidence_of(pair_of(5, [secret])).addresses
+
+    assert address.slice == ""
+    assert {one.name for one in load_divisions() if one.level == "province"} == PROVINCES
 
 
 def test_a_lost_span_is_not_exact_and_costs_f1() -> None:

@@ -203,11 +203,13 @@ def test_a_look_says_how_far_the_shadow_is_behind_and_whether_it_replays() -> No
     trial.expire(1)
 
     trial.advance(cut_of(1, {0: 15}, events={0: 40, 1: 7}), [], [])
-    trial.advance(cut_of(2, {0: 21, 1: 5}, events={0: 40, 1: 7}), [], [])
+    trial.advance(cut_of(2, {0: 20, 1: 5}, events={0: 40, 1: 7}), [], [])
+    trial.advance(cut_of(3, {0: 21, 1: 5}, events={0: 40, 1: 7}), [], [])
 
-    assert [one.lag_records for one in witness.looks] == [25 + 7, 19 + 2]
-    assert [one.input_records for one in witness.looks] == [37, 37]
-    assert [one.replaying for one in witness.looks] == [True, False]
+    assert [one.lag_records for one in witness.looks] == [25 + 7, 20 + 2, 19 + 2]
+    assert [one.input_records for one in witness.looks] == [37, 37, 37]
+    # What has come to its end is still of the past, until something newer comes.
+    assert [one.replaying for one in witness.looks] == [True, True, False]
     assert witness.looks[0].expired == (1,)
 
 

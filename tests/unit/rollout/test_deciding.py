@@ -8,9 +8,11 @@ import pytest
 
 from contracts.canonical import digest_of
 from contracts.decision import DecisionRecord
+from contracts.judgement import GateResult, GateStatus
 from contracts.offset_metadata import OffsetMetadata
 from contracts.phases import Phase
 from contracts.policy import BakePolicy, CanaryPolicy
+from rollout.controller.decide import OF_TIME
 from rollout.stages import SERVED
 from tests.properties.rollouts import CANDIDATE, PARTITIONS, POLICY, STABLE, Plane, with_approval
 
@@ -181,6 +183,34 @@ def test_harm_ends_every_phase_also_while_paused(phase: Phase) -> None:
         assert plane.phase == "ABORTED"
 
 
+@pytest.mark.parametrize("code", sorted(OF_TIME))
+@pytest.mark.parametrize("phase", [one for one in JUDGED if one is not Phase.SHADOWING])
+def test_what_only_time_says_ends_no_phase_after_the_gates_have_passed(
+    phase: Phase, code: str
+) -> None:
+    """A bake outlasts ``max_duration``: one address of a new province is no reason to roll back."""
+    plane = at(phase)
+    plane.cut("inconclusive", code)
+    plane.decide()
+
+    assert plane.phase == phase
+
+
+def test_an_instrument_that_time_has_not_proven_is_not_one_that_is_noisy() -> None:
+    plane = at("CANARY")
+    plane.cut("inconclusive", "noisy_instrument", gates=(instrument("undecided"),))
+    plane.decide()
+    assert plane.phase == "CANARY"
+
+    plane.cut("inconclusive", "noisy_instrument", gates=(instrument("failed"),))
+    plane.decide()
+    assert plane.phase == "ROLLING_BACK"
+
+
+def instrument(status: GateStatus) -> GateResult:
+    return GateResult(name="aa", kind="instrument", status=status)
+
+
 # --- pausing --------------------------------------------------------------------------------------
 
 
@@ -202,6 +232,22 @@ def test_a_pause_stops_forward_moves_and_timers_and_gives_the_time_back() -> Non
     plane.cut("pass", "all_gates_passed", served=(2000, 0))
     plane.decide()
     assert plane.rollout.step == 1
+
+
+def test_after_a_pause_nothing_passes_on_what_was_judged_before_it() -> None:
+    """While nothing newer can be read, a pass of hours ago says nothing of now."""
+    plane = at("SHADOWING")
+    plane.verb("pause")
+    plane.cut("pass", "all_gates_passed")
+    plane.decide()
+    plane.wait(hours=10)
+    plane.verb("resume")
+    plane.decide()
+    assert plane.phase == "SHADOWING"
+
+    plane.cut("pass", "all_gates_passed")
+    plane.decide()
+    assert "PASSED" in [state.phase for state in plane.states]
 
 
 def test_a_pause_does_not_count_as_elapsed_evidence() -> None:

@@ -160,9 +160,18 @@ def test_earlier_tries_of_the_pair_are_counted_from_the_audit() -> None:
     assert chronicle_of(writing, "r-2").attempt == 2
 
 
+def test_the_same_weights_under_another_name_are_another_try() -> None:
+    writing = Writing()
+    renamed = CANDIDATE.model_copy(update={"version": "mgeo-base-v9-20260109"})
+    writing.enter(Phase.SHADOWING, named("r-0", candidate=renamed))
+    writing.enter(Phase.REGISTERED, named("r-1"))
+
+    assert chronicle_of(writing, "r-1").attempt == 2
+
+
 def test_later_tries_and_other_pairs_do_not_count() -> None:
     writing = Writing()
-    other = REFERENCE.model_copy(update={"version": "mgeo-base-v0-20230101"})
+    other = REFERENCE.model_copy(update={"digest": "sha256:" + "7" * 64})
     writing.enter(Phase.SHADOWING, named("r-0", reference=other))
     writing.enter(Phase.REGISTERED, named("r-1"))
     writing.enter(Phase.SHADOWING, named("r-1"))

@@ -1,0 +1,43 @@
+"""A model's loading has a time of its own, whatever else happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from consumer.parser.seams import AddressModel
+from consumer.stream.plan import Refusal
+from consumer.stream.residency import Residency
+from consumer.stream.roles import serving_plan
+from contracts.spec import ModelSpec
+from tests.models import instant
+from tests.streams.rollouts import CANDIDATE, rollout_of, state_of
+
+
+async def test_a_load_that_hangs_is_told_of_however_often_the_record_is_written_again() -> None:
+    """The controller writes every second while it judges; each write is news to a worker."""
+    let_go = threading.Event()
+    told: list[Refusal | None] = []
+
+    def load(spec: ModelSpec) -> AddressModel:
+        if spec == CANDIDATE:
+            let_go.wait(60)
+        return instant.InstantModel(spec)
+
+    residency = Residency(load, lambda _: None, told.append, timeout_s=0.5)
+    running = asyncio.create_task(residency.run())
+    try:
+        async with asyncio.timeout(60):
+            revision = 1
+            while not told:
+                revision += 1
+                state = state_of(
+                    rollout_of(), None, revision=revision, epoch=2, candidate=CANDIDATE
+                )
+                residency.want(serving_plan(state, "g"))
+                await asyncio.sleep(0.05)
+    finally:
+        let_go.set()
+        running.cancel()
+        await asyncio.wait({running})
+    assert told == [Refusal(2, "model_load_timeout")]
