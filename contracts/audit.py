@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from contracts.control import ServingSet
 from contracts.errors import PermanentError
+from contracts.frozen import Frozen
 from contracts.judgement import Judgement
 from contracts.phases import Phase
 from contracts.requests import RequestKind
@@ -19,17 +20,7 @@ AuditKind = Literal["transition", "cut", "request", "decision", "alert"]
 _MAX_AUDIT_BYTES: Final = 900 * 1024
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-        json_schema_serialization_defaults_required=True,
-    )
-
-
-class TransitionEntry(_Frozen):
+class TransitionEntry(Frozen):
     """A phase (or canary step) was entered."""
 
     previous: Phase | None
@@ -41,7 +32,7 @@ class TransitionEntry(_Frozen):
     """The serving set from now on."""
 
 
-class RequestEntry(_Frozen):
+class RequestEntry(Frozen):
     """A request was consumed."""
 
     request_id: str
@@ -55,7 +46,7 @@ class RequestEntry(_Frozen):
     requested_by: str = ""
 
 
-class CutEntry(_Frozen):
+class CutEntry(Frozen):
     """The evidence was judged at a cut."""
 
     cut: Cut
@@ -67,7 +58,7 @@ class CutEntry(_Frozen):
     where the controller did not say."""
 
 
-class AuditRecord(_Frozen):
+class AuditRecord(Frozen):
     """One entry. Written in the transaction of the state that it explains."""
 
     kind: AuditKind

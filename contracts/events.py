@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from contracts.frozen import Frozen
 from contracts.spec import Digest, Precision, VersionStr
 
 Track = Literal["stable", "canary"]
@@ -21,25 +22,14 @@ SINCE_1_1: Final[dict[str, Any]] = {"x-since": "1.1.0"}
 """Marks a field that messages of contract version 1.0 lack: schemas do not require it."""
 
 
-class _Message(BaseModel):
-    # Unknown fields of a later version are skipped, so that old readers survive.
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-        json_schema_serialization_defaults_required=True,
-    )
-
-
-class Address(_Message):
+class Address(Frozen):
     """One address as its publisher wrote it."""
 
     id: str = Field(min_length=1, max_length=_SHORT, examples=["1"])
     text: str = Field(examples=["北京市海淀区中关村大街1号"])
 
 
-class AddressBatch(_Message):
+class AddressBatch(Frozen):
     """``address.events``: addresses that were published together."""
 
     batch_id: str = Field(min_length=1, max_length=_SHORT, examples=["b-1"])
@@ -47,7 +37,7 @@ class AddressBatch(_Message):
     addresses: tuple[Address, ...] = Field(min_length=1)
 
 
-class Origin(_Message):
+class Origin(Frozen):
     """Where in the log an input record is. It identifies the record for ever."""
 
     topic: str
@@ -60,7 +50,7 @@ class Origin(_Message):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-class ServedModel(_Message):
+class ServedModel(Frozen):
     """The spec that produced a result, and under which decision it was serving."""
 
     version: VersionStr
@@ -71,7 +61,7 @@ class ServedModel(_Message):
     serving_epoch: int = Field(ge=0)
 
 
-class Timing(_Message):
+class Timing(Frozen):
     """How long one record took."""
 
     queue_ms: float = Field(ge=0)
@@ -81,7 +71,7 @@ class Timing(_Message):
     device: str
 
 
-class Component(_Message):
+class Component(Frozen):
     """One span of the text: ``text[start:end]`` of the address is this ``text``."""
 
     type: str
@@ -94,7 +84,7 @@ class Component(_Message):
     """Calibrated probability that exactly this span with this type is right."""
 
 
-class AddressResult(_Message):
+class AddressResult(Frozen):
     """What became of one address."""
 
     id: str
@@ -117,7 +107,7 @@ class AddressResult(_Message):
     """Calibrated probability that all components are right."""
 
 
-class ParsedBatch(_Message):
+class ParsedBatch(Frozen):
     """``address.parsed``: one result for each address of one input record, in its order."""
 
     batch_id: str
@@ -128,7 +118,7 @@ class ParsedBatch(_Message):
     results: tuple[AddressResult, ...]
 
 
-class ShadowBatch(_Message):
+class ShadowBatch(Frozen):
     """The device batch on which both models were timed."""
 
     id: str
@@ -137,7 +127,7 @@ class ShadowBatch(_Message):
     order: Literal["candidate_first", "reference_first"]
 
 
-class ShadowSide(_Message):
+class ShadowSide(Frozen):
     """One model's half of a shadow pair."""
 
     model: ServedModel
@@ -150,7 +140,7 @@ class ShadowSide(_Message):
     record cannot be read (then both sides have it)."""
 
 
-class ShadowPair(_Message):
+class ShadowPair(Frozen):
     """``address.shadow``: candidate and reference on the same device batch."""
 
     batch_id: str

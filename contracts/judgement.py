@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from contracts.frozen import Frozen
 
 GateKind = Literal["proof", "guard", "instrument", "golden"]
 """``proof`` must be proven; ``guard`` stops the rollout when harm is proven; ``instrument`` says
@@ -24,17 +26,7 @@ GateStatus = Literal[
 Verdict = Literal["pass", "fail", "continue", "inconclusive", "no_data", "stale"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-        json_schema_serialization_defaults_required=True,
-    )
-
-
-class GateResult(_Frozen):
+class GateResult(Frozen):
     """One gate at one cut."""
 
     name: str
@@ -58,7 +50,7 @@ class GateResult(_Frozen):
     """One sentence for people, with the figures in it."""
 
 
-class Accounting(_Frozen):
+class Accounting(Frozen):
     """Every sampled record below the shadow's commit, by what became of it."""
 
     sampled: int = 0
@@ -85,7 +77,7 @@ class Accounting(_Frozen):
     newest_input_ms: int | None = None
 
 
-class Judgement(_Frozen):
+class Judgement(Frozen):
     """The answer at one cut."""
 
     verdict: Verdict

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from contracts.errors import PermanentError
+from contracts.frozen import Frozen
 from contracts.policy import Policy
 from contracts.rollout import Approval, GoldenOutcome
 from contracts.spec import ModelSpec
@@ -23,17 +24,7 @@ _LAST_MS: Final = 253_402_214_400_000
 """The last day of the year 9999, beyond which no calendar of ours goes."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-        json_schema_serialization_defaults_required=True,
-    )
-
-
-class ReplayFrom(_Frozen):
+class ReplayFrom(Frozen):
     """Where a replay begins."""
 
     asked: str = Field(max_length=_SHORT)
@@ -50,7 +41,7 @@ class ReplayFrom(_Frozen):
         return self
 
 
-class StartRequest(_Frozen):
+class StartRequest(Frozen):
     """Everything that a rollout starts with."""
 
     candidate: ModelSpec
@@ -59,7 +50,7 @@ class StartRequest(_Frozen):
     golden: GoldenOutcome | None = None
 
 
-class RolloutRequest(_Frozen):
+class RolloutRequest(Frozen):
     """One request, judged once, when it is consumed."""
 
     request_id: str = Field(min_length=1, max_length=_SHORT)

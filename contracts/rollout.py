@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from contracts.frozen import Frozen
 from contracts.judgement import Judgement
 from contracts.phases import Phase
 from contracts.policy import Policy
@@ -19,17 +20,7 @@ Offsets = dict[int, int]
 """Partition to offset; one past the last record where it is an end."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-        json_schema_serialization_defaults_required=True,
-    )
-
-
-class Cut(_Frozen):
+class Cut(Frozen):
     """End offsets of the evidence at one moment: what a verdict is a function of."""
 
     number: int = Field(ge=1)
@@ -49,7 +40,7 @@ class Cut(_Frozen):
     """``address.events``: the ends at that moment; the distance is the shadow's lag."""
 
 
-class Replay(_Frozen):
+class Replay(Frozen):
     """Shadow traffic of the past."""
 
     asked: str
@@ -58,7 +49,7 @@ class Replay(_Frozen):
     """The input's ends at the start: the replay is complete when the shadow has passed them."""
 
 
-class GoldenOutcome(_Frozen):
+class GoldenOutcome(Frozen):
     """The one look at the labelled set, taken before the rollout was asked for."""
 
     file_digest: Digest
@@ -74,7 +65,7 @@ class GoldenOutcome(_Frozen):
     mcnemar_p: float | None = None
 
 
-class DecisionRef(_Frozen):
+class DecisionRef(Frozen):
     """The frozen decision: what an approval signs, and where the whole record stands."""
 
     digest: Digest
@@ -83,7 +74,7 @@ class DecisionRef(_Frozen):
     """The number of the cut that it was taken at."""
 
 
-class Approval(_Frozen):
+class Approval(Frozen):
     """A signature over one decision.
 
     The signed bytes are ``contracts.approvals.signed_bytes``.
@@ -101,7 +92,7 @@ class Approval(_Frozen):
     """Ed25519, base64."""
 
 
-class WorkerRefusal(_Frozen):
+class WorkerRefusal(Frozen):
     """A worker that cannot hold the candidate, as it said so in the offset metadata."""
 
     partition: int
@@ -109,7 +100,7 @@ class WorkerRefusal(_Frozen):
     role: Literal["stable", "shadow"] = "stable"
 
 
-class Rollout(_Frozen):
+class Rollout(Frozen):
     """The way of one candidate. Immutable facts first, then where it stands."""
 
     rollout_id: str

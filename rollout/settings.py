@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from contracts.settings import MgeoSettings
-from rollout.controller.decide import Bounds
+from rollout.controller.view import Bounds
 
 
 class ControllerSettings(MgeoSettings):

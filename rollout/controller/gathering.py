@@ -18,9 +18,9 @@ from contracts.logs import get_logger
 from contracts.phases import Phase
 from contracts.rollout import Cut, Offsets, Rollout
 from rollout.controller.cadence import worth_judging
-from rollout.controller.decide import Evidence
 from rollout.controller.memory import AuditMemory
 from rollout.controller.timing import gathering_ms
+from rollout.controller.view import Evidence
 from rollout.stages import SERVED
 
 _log = get_logger(__name__)

@@ -20,8 +20,8 @@ from contracts.requests import RequestKind, RolloutRequest, StartRequest
 from contracts.rollout import Offsets, Replay, Rollout
 from contracts.spec import ModelSpec
 from rollout.approvals import Keyring, objection
-from rollout.controller.decide import leave
 from rollout.controller.plan import Draft, History, Plan, harmed, phase_of
+from rollout.controller.protection import leave
 from rollout.controller.timing import moment
 from rollout.stages import SERVED, Cause, running
 

@@ -23,7 +23,7 @@ from contracts.requests import decode_request
 from contracts.settings import KafkaSettings
 from rollout.approvals import Keyring
 from rollout.controller.cadence import pause_s
-from rollout.controller.decide import Evidence, Observation, decide
+from rollout.controller.decide import decide
 from rollout.controller.gathering import GATHERED, Gathering
 from rollout.controller.leadership import Leadership, Office
 from rollout.controller.memory import AuditMemory, ControlMemory, read_audit, read_control
@@ -33,6 +33,7 @@ from rollout.controller.requests import Asked, judge_request, needs_facts, refus
 from rollout.controller.starting import Starting
 from rollout.controller.telemetry import Telemetry
 from rollout.controller.timing import gathering_ms
+from rollout.controller.view import Evidence, Observation
 from rollout.controller.writer import OfficeLostError, Writer
 from rollout.logs import Log, OpenLog
 from rollout.settings import ControllerSettings

@@ -17,11 +17,12 @@ from contracts.requests import RolloutRequest, StartRequest
 from contracts.rollout import Approval, Cut, Rollout
 from contracts.spec import ModelSpec
 from rollout.approvals import Keyring
-from rollout.controller.decide import Bounds, Evidence, Observation, decide
+from rollout.controller.decide import decide
 from rollout.controller.memory import AuditMemory
 from rollout.controller.plan import Plan
 from rollout.controller.requests import Asked, StartFacts, judge_request, needs_facts
 from rollout.controller.timing import gathering_ms, stamp
+from rollout.controller.view import Bounds, Evidence, Observation
 
 BEGIN = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 PARTITIONS = (0, 1, 2)

@@ -15,8 +15,8 @@ from contracts.errors import IllegalTransition
 from contracts.phases import ENDED, Phase
 from contracts.spec import ModelSpec
 from rollout.approvals import new_key, sign
-from rollout.controller.decide import leave
 from rollout.controller.plan import Change, Draft, History, serve
+from rollout.controller.protection import leave
 from rollout.stages import FORWARD, SERVED, TABLE, Cause
 from tests.properties.rollouts import CANDIDATE, OTHER, POLICY, Plane, spec, with_approval
 

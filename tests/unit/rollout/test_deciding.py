@@ -12,7 +12,7 @@ from contracts.judgement import GateResult, GateStatus
 from contracts.offset_metadata import OffsetMetadata
 from contracts.phases import Phase
 from contracts.policy import BakePolicy, CanaryPolicy
-from rollout.controller.decide import OF_TIME
+from rollout.controller.protection import OF_TIME
 from rollout.stages import SERVED
 from tests.properties.rollouts import CANDIDATE, PARTITIONS, POLICY, STABLE, Plane, with_approval
 
@@ -401,7 +401,8 @@ def test_a_partition_that_does_not_adopt_holds_the_cut_over_and_then_ends_it() -
 
 
 def test_where_no_partition_is_seen_nothing_counts_as_adopted() -> None:
-    from rollout.controller.decide import Observation, decide
+    from rollout.controller.decide import decide
+    from rollout.controller.view import Observation
 
     plane = at("STAGING")
     plane.adopt()
