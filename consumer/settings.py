@@ -98,7 +98,7 @@ class WorkerSettings(ParserSettings):
     (``model_load_timeout``); it is taken all the same when it comes."""
 
     cache_chars: int = Field(default=2_000_000, ge=0)
-    """Code points of remembered texts, about 100 bytes of memory each; 0 parses every
+    """Code points of remembered texts, about 60 bytes of memory each; 0 parses every
     repeat again."""
 
     warm_up: bool = True

@@ -32,7 +32,7 @@ from consumer.stream.executor import DeviceExecutor
 from consumer.stream.in_flight import InFlight
 from consumer.stream.lane import Lane, LaneHost
 from consumer.stream.membership import Ending, Membership, MembershipLimits
-from consumer.stream.pipeline import Answers, Pipeline
+from consumer.stream.pipeline import Pipeline
 from consumer.stream.plan import Plan, Refusal
 from consumer.stream.residency import ModelLoader, Residency, ResidentSet
 from consumer.stream.roles import Role
@@ -262,9 +262,7 @@ class Worker:
         pipeline = Pipeline(
             batcher=Batcher(token_budget=settings.token_budget, batch_size=settings.batch_size),
             executor=executor,
-            cache=InterpretationCache[Answers](
-                settings.cache_chars if self._role.answers_repeats else 0
-            ),
+            cache=InterpretationCache(settings.cache_chars if self._role.answers_repeats else 0),
             composer=self._role.composer,
             limits=settings.limits,
             cpu_pool=pool,

@@ -39,10 +39,6 @@ _CHUNK_BYTES = 256 * 1024
 _DEVICE_QUEUE = 2
 
 
-Answers = tuple[Interpretation, ...]
-"""What each side made of one text."""
-
-
 @dataclass(slots=True, eq=False)
 class _Half:
     """One side of a task: what one model needs and what came of it. It knows of no other."""
@@ -100,7 +96,7 @@ class Pipeline:
         *,
         batcher: Batcher[_Row],
         executor: DeviceExecutor,
-        cache: InterpretationCache[Answers],
+        cache: InterpretationCache,
         composer: Composer,
         limits: Limits,
         cpu_pool: CpuPool,

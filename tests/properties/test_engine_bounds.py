@@ -12,6 +12,7 @@ from consumer.service.rejoin import RejoinBudget
 from consumer.stream.cache import InterpretationCache
 from consumer.stream.in_flight import InFlight, Ticket, likely_addresses
 from contracts.errors import FatalError
+from contracts.events import Component
 from tests.streams.load import record_of
 
 steps = st.lists(
@@ -60,12 +61,25 @@ def test_the_cache_stays_within_its_bound_and_never_mixes_models(
     texts: list[tuple[str, str]],
 ) -> None:
     cache = InterpretationCache(max_chars=60)
-    kept: dict[tuple[str, str], Interpretation] = {}
+    kept: dict[tuple[str, str], tuple[Interpretation, ...]] = {}
     for model, text in texts:
-        found = Interpretation((), {"model": model, "text": text}, (), None, (), 1.0)
+        parts = [
+            Component(type="poi", text=text[1:], start=1, end=len(text), confidence=0.5)
+            for _ in text[1:2]
+        ]
+        found = (
+            Interpretation(
+                tuple(parts),
+                {"model": model, "text": text, "poi": text[1:]},
+                ("model",),
+                None,
+                (),
+                1.0,
+            ),
+        )
         known = cache.get(model, text)
         if known is not None:
-            assert known is kept[model, text]
+            assert known == kept[model, text]
             continue
         cache.put(model, text, found)
         kept[model, text] = found
