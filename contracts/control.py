@@ -79,12 +79,22 @@ class RolloutState(BaseModel):
     """The first request that is not judged yet: written with the state, so that none is twice."""
 
 
-def first_state(stable: ModelSpec, *, incarnation: str, updated_at: str) -> RolloutState:
-    """The record that an empty control topic is started with."""
+def first_state(
+    stable: ModelSpec, *, incarnation: str, updated_at: str, serving_epoch: int = 1
+) -> RolloutState:
+    """The record that an empty control topic is started with.
+
+    Args:
+        stable: the model to serve.
+        incarnation: a new name for the topic's life.
+        updated_at: RFC 3339 in UTC.
+        serving_epoch: above every epoch that partitions have adopted in an earlier life of the
+            topic: they never go back to a lower one.
+    """
     return RolloutState(
         incarnation=incarnation,
         revision=1,
-        serving=ServingSet(stable=stable, serving_epoch=1),
+        serving=ServingSet(stable=stable, serving_epoch=serving_epoch),
         updated_at=updated_at,
     )
 

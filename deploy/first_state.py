@@ -7,11 +7,13 @@ import uuid
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from contracts.control import encode_state, first_state
 from contracts.errors import BackendUnreachableError
 from contracts.headers import cloud_event
+from contracts.offset_metadata import OffsetMetadata
 from contracts.settings import KafkaSettings, client_options
 from contracts.spec import ModelSpec
 from contracts.topics import CONTROL_KEY
@@ -56,7 +58,10 @@ async def write_first_state(kafka: KafkaSettings, spec: ModelSpec) -> str | None
                 return None
             now = datetime.now(UTC)
             state = first_state(
-                spec, incarnation=uuid.uuid4().hex, updated_at=now.isoformat(timespec="seconds")
+                spec,
+                incarnation=uuid.uuid4().hex,
+                updated_at=now.isoformat(timespec="seconds"),
+                serving_epoch=1 + await _highest_epoch(kafka),
             )
             async with producer.transaction():
                 await producer.send_and_wait(
@@ -78,6 +83,26 @@ async def write_first_state(kafka: KafkaSettings, spec: ModelSpec) -> str | None
             hint="run the command again; it changes nothing that is there",
         ) from error
     return f"serving {spec.name} from now on"
+
+
+async def _highest_epoch(kafka: KafkaSettings) -> int:
+    """The highest serving epoch that any partition has noted; 0 where none has.
+
+    A control topic that was made anew finds the notes of its earlier life still there, and lanes
+    wait for the epoch that their partition has reached.
+    """
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(kafka.names.stable_group)
+    finally:
+        await admin.close()
+    notes = [
+        OffsetMetadata.decode(one.metadata)
+        for pair, one in offsets.items()
+        if pair.topic == kafka.names.events
+    ]
+    return max((note.serving_epoch for note in notes if note is not None), default=0)
 
 
 async def _has_record(kafka: KafkaSettings) -> bool:

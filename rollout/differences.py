@@ -49,9 +49,13 @@ def differences(recorded: Any, recomputed: Any, path: str = "") -> Iterator[Diff
         for number, (one, other) in enumerate(zip(recorded, recomputed, strict=False)):
             yield from differences(one, other, f"{path}[{_named(one, number)}]")
     elif type(recorded) is not type(recomputed) or recorded != recomputed:
-        if isinstance(recorded, int | float) and recorded == recomputed:
+        if _is_number(recorded) and _is_number(recomputed) and recorded == recomputed:
             return  # 1 and 1.0 are the same number in JSON
         yield Difference(path, _shown(recorded), _shown(recomputed))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_list(value: Any) -> bool:

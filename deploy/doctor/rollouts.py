@@ -22,7 +22,7 @@ from deploy.local.discovery import kafka_settings
 from deploy.rollouts import rollout_client
 from deploy.topics import TopicAdmin
 from rollout.asking import is_running
-from rollout.controller.requests import longest_ms
+from rollout.controller.registering import longest_ms
 from rollout.progress import about
 from rollout.settings import ControllerSettings
 from rollout.standing import standing_of

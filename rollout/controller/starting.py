@@ -14,7 +14,7 @@ from contracts.rollout import GoldenOutcome, Offsets
 from contracts.topics import TopicNames
 from rollout.controller.memory import AuditMemory
 from rollout.controller.observe import RETENTION, Observer
-from rollout.controller.requests import StartFacts, longest_ms
+from rollout.controller.registering import StartFacts, longest_ms
 from rollout.controller.timing import milliseconds
 from rollout.logs import Log, OpenLog
 

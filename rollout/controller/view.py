@@ -131,10 +131,14 @@ class View:
 
     @property
     def fresh(self) -> bool:
-        """Whether the newest evidence is young enough to act on."""
+        """Whether the newest evidence is young enough to act on.
+
+        No cut takes an input to be younger than itself; one that lies ahead by more than the limit
+        means that the clock has gone back, and then nobody knows how old it is.
+        """
         judgement = self.rollout.judgement
         if judgement is None or judgement.verdict in ("no_data", "stale"):
             return False
         newest = judgement.accounting.newest_input_ms
         limit = milliseconds(self.rollout.policy.shadow.stale_after)
-        return newest is not None and self.now.timestamp() * 1000 - newest <= limit
+        return newest is not None and abs(self.now.timestamp() * 1000 - newest) <= limit

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from contracts.control import encode_state, first_state
+from contracts.control import decode_state, encode_state, first_state
+from contracts.offset_metadata import OffsetMetadata
 from contracts.settings import KafkaSettings, client_options
 from contracts.topics import CONTROL_KEY
 from deploy.doctor.serving import last_record
-from deploy.first_state import ensure_first_state
+from deploy.first_state import ensure_first_state, write_first_state
 from tests.brokers.admin import TopicFactory
 from tests.models.instant import spec
+from tests.streams.worker import running_worker
 
 pytestmark = pytest.mark.broker
+
+PARTITIONS = 2
 
 
 async def test_a_controller_at_work_is_not_fenced_by_a_repeated_create(
@@ -42,3 +46,36 @@ async def test_a_controller_at_work_is_not_fenced_by_a_repeated_create(
             await controller.send_and_wait(names.control, encode_state(state), key=CONTROL_KEY)
     finally:
         await controller.stop()
+
+
+async def test_a_control_topic_made_anew_begins_above_what_partitions_have_adopted(
+    kafka: KafkaSettings, topics: TopicFactory
+) -> None:
+    """Lanes never go back to a lower epoch: below it they would wait for ever."""
+    names = topics.create_standard(PARTITIONS)
+    stream = kafka.model_copy(update={"topic_prefix": names.prefix})
+    await note_epochs(stream, [7, 3])
+
+    await write_first_state(stream, spec())
+
+    state = decode_state(await last_record(stream))
+    assert (state.revision, state.serving.serving_epoch) == (1, 8)
+    async with running_worker(stream) as worker:
+        await worker.ready()
+
+
+async def note_epochs(stream: KafkaSettings, epochs: list[int]) -> None:
+    """What stable lanes of an earlier life of the control topic left beside their offsets."""
+    consumer = AIOKafkaConsumer(
+        group_id=stream.names.stable_group, enable_auto_commit=False, **client_options(stream)
+    )
+    await consumer.start()
+    try:
+        notes = {
+            TopicPartition(stream.names.events, partition): (0, OffsetMetadata(epoch).encode())
+            for partition, epoch in enumerate(epochs)
+        }
+        consumer.assign(list(notes))
+        await consumer.commit(notes)
+    finally:
+        await consumer.stop()

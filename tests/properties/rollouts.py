@@ -20,7 +20,8 @@ from rollout.approvals import Keyring
 from rollout.controller.decide import decide
 from rollout.controller.memory import AuditMemory
 from rollout.controller.plan import Plan
-from rollout.controller.requests import Asked, StartFacts, judge_request, needs_facts
+from rollout.controller.registering import StartFacts
+from rollout.controller.requests import Asked, judge_request, needs_facts
 from rollout.controller.timing import gathering_ms, stamp
 from rollout.controller.view import Bounds, Evidence, Observation
 

@@ -183,6 +183,19 @@ def test_harm_ends_every_phase_also_while_paused(phase: Phase) -> None:
         assert plane.phase == "ABORTED"
 
 
+def test_when_the_clock_goes_back_old_evidence_is_not_fresh() -> None:
+    plane = at("CANARY")
+    plane.adopt()
+    plane.wait(minutes=11)
+    plane.cut("continue", served=(200, 0), newest=plane.now + timedelta(hours=10))
+    plane.decide()
+    assert plane.rollout.step == 0
+
+    plane.cut("continue", served=(200, 0))
+    plane.decide()
+    assert plane.rollout.step == 1
+
+
 @pytest.mark.parametrize("code", sorted(OF_TIME))
 @pytest.mark.parametrize("phase", [one for one in JUDGED if one is not Phase.SHADOWING])
 def test_what_only_time_says_ends_no_phase_after_the_gates_have_passed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts.audit import CutEntry
@@ -29,6 +29,8 @@ def test_equal_documents_do_not_differ(document: Any) -> None:
 
 
 @given(documents, documents)
+@example(False, 0)
+@example({"required": 1}, {"required": True})
 def test_documents_that_differ_are_never_taken_for_equal(one: Any, other: Any) -> None:
     if not _same(one, other):
         assert list(differences(one, other, "d"))

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from contracts.errors import PermanentError
 from contracts.policy import Policy
 from contracts.requests import ReplayFrom, decode_request
-from rollout.controller.requests import Asked, longest_ms, refuse_unjudged
+from rollout.controller.registering import longest_ms
+from rollout.controller.requests import Asked, refuse_unjudged
 from rollout.evidence.outcomes import AddressOutcome, BatchOutcome, ParityOutcome
 from rollout.judge import BakeWatch, Judge
 from tests.properties.rollouts import CANDIDATE, Plane, spec
