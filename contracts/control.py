@@ -75,6 +75,9 @@ class RolloutState(BaseModel):
     """RFC 3339 in UTC."""
     rollout: Rollout | None = Field(default=None, json_schema_extra=SINCE_1_1)
     """The rollout that runs, or the last one that ran; null when none ever has."""
+    promoted: Rollout | None = Field(default=None, json_schema_extra=SINCE_1_1)
+    """The last rollout that was promoted, once a later one is registered: it can be rolled back
+    for as long as its reference is ``previous``. Null while it is ``rollout`` itself."""
     next_request_offset: int = Field(default=0, ge=0, json_schema_extra=SINCE_1_1)
     """The first request that is not judged yet: written with the state, so that none is twice."""
 

@@ -8,6 +8,7 @@ import os
 import socket
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 from contracts.control import RolloutState
 from contracts.errors import BackendUnreachableError, MgeoError, UsageError
@@ -18,7 +19,14 @@ from producer.topic_log import TopicLog
 from rollout.asking import ANSWER_WITHIN, is_running
 from rollout.client import RolloutClient
 from rollout.logs import OpenLog
-from rollout.standing import Standing, standing_from_audit, standing_of
+from rollout.stages import SERVED
+from rollout.standing import (
+    Standing,
+    promoted_standing,
+    standing_from_audit,
+    standing_of,
+    way_back,
+)
 
 _ASKERS = (
     "MGEO_REQUESTED_BY",
@@ -71,7 +79,8 @@ async def find_standing(client: RolloutClient, rollout_id: str | None) -> Standi
         UsageError: ``no_rollout`` or ``unknown_rollout``.
         BackendUnreachableError: Kafka does not answer.
     """
-    current = standing_of(await client.state())
+    state = await client.state()
+    current = standing_of(state)
     if rollout_id is None:
         if current is None:
             raise UsageError(
@@ -89,15 +98,17 @@ async def find_standing(client: RolloutClient, rollout_id: str | None) -> Standi
             code="unknown_rollout",
             hint="mgeo rollout list shows all of them",
         )
-    return found
+    return found if state is None else replace(found, way_back=way_back(state))
 
 
 def the_current(state: RolloutState | None, rollout_id: str | None, *, verb: str) -> Standing:
-    """The rollout that a request is about: the one of the control record.
+    """The rollout that a request is about: the one of the control record, or for a rollback the
+    promoted one before it.
 
     Args:
         state: the control record.
-        rollout_id: as it was given; None means the one that runs.
+        rollout_id: as it was given; None means the one that runs, and for a rollback the one
+            that serves.
         verb: what is asked: a promoted rollout may still be rolled back.
 
     Raises:
@@ -110,6 +121,11 @@ def the_current(state: RolloutState | None, rollout_id: str | None, *, verb: str
             code="no_rollout_running",
             hint="start one: mgeo rollout start --candidate VERSION --policy rollout.yaml",
         )
+    kept = promoted_standing(state) if verb == "rollback" else None
+    if kept is not None:
+        serves = current.phase in (*SERVED, Phase.PROMOTED)
+        if rollout_id == kept.rollout_id or (rollout_id is None and not serves):
+            return kept
     if rollout_id is not None and rollout_id != current.rollout_id:
         raise UsageError(
             f"{rollout_id} is not the rollout that runs or ran last; that is {current.rollout_id}",
@@ -150,6 +166,7 @@ async def ask(client: RolloutClient, request: RolloutRequest) -> bool:
 
 _REFUSAL_HINTS = {
     "rollout_running": "wait for it (mgeo rollout wait), or abort it (mgeo rollout abort)",
+    "no_way_back": "start a rollout of that model: mgeo rollout start --candidate VERSION",
     "request_outdated": "something moved meanwhile: look at mgeo rollout status and ask again",
     "request_expired": "compare the clocks of this machine and the controller’s, and ask again",
     "looser_than_guardrails": "tighten the policy to the controller’s guardrails.yaml",

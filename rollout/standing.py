@@ -24,6 +24,8 @@ class Standing:
         revision: of the state that says so.
         current: whether the control record speaks of it; else it is history.
         judgement: the newest, or None while there was none.
+        way_back: the promoted rollout that can be rolled back, this one or an earlier; None
+            when there is none.
     """
 
     rollout: Rollout
@@ -33,6 +35,7 @@ class Standing:
     revision: int
     current: bool
     judgement: Judgement | None
+    way_back: Rollout | None = None
 
     @property
     def rollout_id(self) -> str:
@@ -57,6 +60,38 @@ def standing_of(state: RolloutState | None) -> Standing | None:
         revision=state.revision,
         current=True,
         judgement=state.rollout.judgement,
+        way_back=way_back(state),
+    )
+
+
+def way_back(state: RolloutState) -> Rollout | None:
+    """The promoted rollout whose candidate serves and whose reference is still kept.
+
+    While a later rollout runs it has to wait: that one is to be aborted first.
+    """
+    if state.rollout is not None and state.phase == Phase.PROMOTED:
+        return state.rollout
+    one = state.promoted
+    if one is None or state.previous is None:
+        return None
+    kept = (state.serving.stable.key, state.previous.key)
+    return one if kept == (one.candidate.key, one.reference.key) else None
+
+
+def promoted_standing(state: RolloutState) -> Standing | None:
+    """The same rollout as ``way_back`` says, where it stands; None when there is none."""
+    one = way_back(state)
+    if one is None:
+        return None
+    return Standing(
+        rollout=one,
+        phase=Phase.PROMOTED,
+        paused=False,
+        serving=state.serving,
+        revision=state.revision,
+        current=one == state.rollout,
+        judgement=one.judgement,
+        way_back=one,
     )
 
 

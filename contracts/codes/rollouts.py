@@ -146,6 +146,12 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Wait for it to end.",
     ),
     CodeSpec(
+        "no_way_back",
+        ("refused",),
+        "The model that served before this promotion is no longer kept beside the present one.",
+        "Start a rollout of that model: it is still in the store.",
+    ),
+    CodeSpec(
         "nothing_served",
         ("refused",),
         "The candidate has served nothing, so there is nothing to roll back.",

@@ -1,4 +1,4 @@
-"""`mgeo demo`: a model is promoted, a damaged one stopped, one rolled back, on this machine."""
+"""`mgeo demo`: a model is promoted, a damaged one stopped, the first taken back, on one machine."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def demo(
     """Tell the whole story on this machine, with a real Kafka and real processes; some minutes.
 
     Addresses flow all the time. A new release is shadowed, judged, approved and promoted; a
-    damaged one is stopped; a third is rolled back. Then the books: leaves with 0 only if every
-    address came out exactly once, from the one model that served it.
+    damaged one is stopped; then the promoted one is rolled back. Then the books: leaves with 0
+    only if every address came out exactly once, from the one model that served it.
     """
     from contracts.settings import KafkaSettings
     from deploy.demo.story import SHADOW_TOKEN_BUDGET, SHORTENED, Story

@@ -50,7 +50,9 @@ def rollback(
 ) -> None:
     """Return to the model that served before, also after a promotion.
 
-    A pointer moves and no process restarts: seconds. wait --until ROLLED_BACK sees it through.
+    Without an ID: the newest rollout where its candidate serves, else the promoted one before it,
+    for as long as no later one has reached STAGING. A pointer moves and no process restarts:
+    seconds. wait --until ROLLED_BACK sees it through.
     """
     _verb("rollback", rollout_id, reason, topic_prefix, output)
 
@@ -79,21 +81,24 @@ def _verb(
     kind: Verb, rollout_id: str | None, reason: str, topic_prefix: str | None, output: Output
 ) -> None:
     standing, fresh = asyncio.run(_ask(kind, rollout_id, reason, cluster(topic_prefix)))
+    returns = standing.rollout.reference.name if kind == "rollback" else ""
     if output is Output.JSON:
-        print_json(
-            {
-                "rollout_id": standing.rollout_id,
-                "request": kind,
-                "accepted": True,
-                "already_so": not fresh,
-                "phase": str(standing.phase),
-                "paused": standing.paused,
-            }
-        )
+        document = {
+            "rollout_id": standing.rollout_id,
+            "request": kind,
+            "accepted": True,
+            "already_so": not fresh,
+            "phase": str(standing.phase),
+            "paused": standing.paused,
+        }
+        print_json(document | ({"returns_to": returns} if returns else {}))
         return
     paused = ", paused" if standing.paused else ""
     how = "done" if fresh else "it was so already"
     print(f"{kind} {standing.rollout_id}: {how}; now {standing.phase}{paused}")
+    if returns:
+        verb = "serves again" if standing.ended else "comes back"
+        print(f"{returns} {verb} in the place of {standing.rollout.candidate.name}")
     if kind in ("abort", "rollback") and not standing.ended:
         until = "ROLLED_BACK" if kind == "rollback" else "ABORTED"
         note(f"See it through: mgeo rollout wait {standing.rollout_id} --until {until}")

@@ -77,6 +77,7 @@ def status_document(
         "policy_digest": rollout.policy_digest,
         "replay_from": rollout.replay.asked if rollout.replay else None,
         "serving": serving_document(standing.serving),
+        "way_back": way_back_document(standing),
         "revision": standing.revision,
     }
     if adoption is not None:
@@ -105,6 +106,22 @@ def serving_document(serving: ServingSet) -> dict[str, Any]:
     }
 
 
+def way_back_document(standing: Standing) -> dict[str, Any] | None:
+    """The promotion that can be taken back, and how, for programs; None when there is none."""
+    promoted = standing.way_back
+    if promoted is None:
+        return None
+    before = ""
+    if standing.current and not standing.ended:
+        before = f"mgeo rollout abort {standing.rollout_id}"
+    return {
+        "rollout_id": promoted.rollout_id,
+        "returns_to": promoted.reference.name,
+        "command": f"mgeo rollout rollback {promoted.rollout_id}",
+        "first": before,
+    }
+
+
 def spec_document(spec: ModelSpec) -> dict[str, str]:
     """A spec, with the name that people write."""
     return {"name": spec.name, **spec.model_dump(mode="json")}
@@ -119,6 +136,7 @@ def nothing_document(state: RolloutState | None, *, controllers: int | None) -> 
         "verdict": None,
         "gates": [],
         "serving": serving_document(state.serving) if state else None,
+        "way_back": None,
         "controllers": controllers,
     }
 
@@ -166,6 +184,10 @@ def facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines.append(
         ("serving", f"{serving['stable']['name']}{share} (epoch {serving['serving_epoch']})")
     )
+    back = document["way_back"]
+    if back is not None:
+        first = f", after {back['first']}" if back["first"] else ""
+        lines.append(("way back", f"to {back['returns_to']}: {back['command']}{first}"))
     if document["served"]:
         lines.append(
             (

@@ -1,4 +1,4 @@
-"""The story of `mgeo demo`: one model is promoted, a damaged one is stopped, one is rolled back.
+"""The story of `mgeo demo`: a model is promoted, a damaged one is stopped, the first is taken back.
 
 Everything in it is what users have: the real broker, workers, controller and commands, and the
 policy of the CI templates. Only durations are shortened; no threshold and no size is.
@@ -26,14 +26,12 @@ from deploy.demo.roles import People, Tell
 from deploy.demo.traffic import Traffic
 from deploy.ledger import Books, committed_offsets, read_books
 from deploy.local.ports import free_port
-from deploy.rollouts import rollout_client
 from deploy.serving_ledger import read_audit
 from producer.topic_log import TopicLog
 
 FIRST: Final = "mgeo-starter-v1-20260915"
 SECOND: Final = "mgeo-starter-v2-20261015"
 DAMAGED: Final = "mgeo-starter-v3-20261115"
-REISSUED: Final = "mgeo-starter-v4-20261120"
 
 PARTITIONS: Final = 4
 
@@ -127,9 +125,9 @@ class Story:
             rate, size = _CALM
             traffic = Traffic(self._kafka, records_per_s=rate, addresses_per_record=size)
             async with traffic, self._watched(traffic):
-                await self._promotion(traffic)
+                promoted = await self._promotion(traffic)
                 await self._damage()
-                await self._way_back()
+                await self._way_back(promoted)
             books = await self._drained(traffic)
             await asyncio.to_thread(self._services.stop)
         return Ended(self._kafka, first, books, tuple(self._written))
@@ -192,7 +190,8 @@ class Story:
                 traffic.held = behind > MOST_BEHIND
                 await asyncio.sleep(1)
 
-    async def _promotion(self, traffic: Traffic) -> None:
+    async def _promotion(self, traffic: Traffic) -> str:
+        """Its rollout's id."""
         self._chapter("Release two is shadowed, judged, approved, tried on a part, promoted")
         # What the approver reads before signing.
         rollout_id = await self._passed(SECOND, report="release-two")
@@ -203,6 +202,7 @@ class Story:
             "--timeout", "12m",
         )  # fmt: skip
         self._tell(f"{SECOND} serves; nothing was restarted")
+        return rollout_id
 
     async def _damage(self) -> None:
         from deploy.demo.candidates import with_tags_exchanged
@@ -220,21 +220,13 @@ class Story:
         self._note_report("damaged")
         self._tell(f"{SECOND} serves as before: the damaged one never touched a result")
 
-    async def _way_back(self) -> None:
-        from deploy.demo.candidates import copy_of
-
-        self._chapter("A release is rolled back while it serves a part of the traffic")
-        directory = await asyncio.to_thread(copy_of, _release(SECOND), self._folder / "reissued")
-        await self._add(directory, REISSUED)
-        rollout_id = await self._passed(REISSUED)
-        await self._approved(rollout_id)
-        await self._people.mgeo(
-            "model team", "rollout", "wait", rollout_id, "--until", "CANARY", "--timeout", "5m"
-        )
-        await self._served_some()
-        await self._people.mgeo(
+    async def _way_back(self, rollout_id: str) -> None:
+        self._chapter("Release two is rolled back, though another was tried since")
+        printed = await self._people.mgeo(
             "operator", "rollout", "rollback", rollout_id, "--reason", "a customer complains"
         )
+        for line in printed.splitlines():
+            self._tell(f"    {line}")
         await self._people.mgeo(
             "operator", "rollout", "wait", rollout_id, "--until", "ROLLED_BACK",
             "--timeout", "5m", "--report", str(self._reports / "rolled-back"),
@@ -247,18 +239,6 @@ class Story:
         }
         took = moments[Phase.ROLLED_BACK] - moments[Phase.ROLLING_BACK]
         self._tell(f"every partition was back after {took.total_seconds():.1f} s")
-
-    async def _served_some(self) -> None:
-        """Wait until the candidate of the canary has served somebody."""
-        client = rollout_client(self._kafka)
-        while True:
-            state = await client.state()
-            rollout = None if state is None else state.rollout
-            if rollout is None or state is None or state.phase != Phase.CANARY or rollout.served:
-                break
-            await asyncio.sleep(0.5)
-        if rollout is not None:
-            self._tell(f"it has served {rollout.served} addresses when the operator is called")
 
     async def _add(self, directory: Path, version: str) -> None:
         await self._people.mgeo("model team", "model", "add", str(directory), "--version", version)

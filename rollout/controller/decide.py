@@ -186,7 +186,9 @@ def _stage(view: View, cause: Cause, code: str, reason: str) -> Change:
     rollout = view.rollout
     serving = serve(view.state.serving, candidate=rollout.candidate, rollout_id=rollout.rollout_id)
     # Three models need not be resident: the way back from the last rollout ends here.
-    return Change(Phase.STAGING, cause, code, reason, serving, state={"previous": None})
+    return Change(
+        Phase.STAGING, cause, code, reason, serving, state={"previous": None, "promoted": None}
+    )
 
 
 def _staging(view: View) -> Change | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,31 +54,58 @@ class Judged:
 
 
 @dataclass(slots=True)
-class AuditMemory:
-    """The audit topic as far as it was read: what is needed of all rollouts, and of the newest.
+class Recorded:
+    """What is remembered of one rollout.
 
     Attributes:
-        ids: of all rollouts.
-        tries: by ``Rollout.pair``, rollouts that reached SHADOWING.
-        rollout_id: the newest rollout.
+        rollout_id: which.
+        phase: the one that it entered last; None where the audit does not say.
         judged: its recorded cuts, in order.
         baking_after: how many of them had been recorded when its bake began; None before.
         outcomes: pairs folded in at the last cut.
         chain: the hash chain over them.
     """
 
-    ids: set[str] = field(default_factory=set)
-    tries: Counter[tuple[str, str]] = field(default_factory=Counter)
     rollout_id: str = ""
+    phase: Phase | None = None
     judged: list[Judged] = field(default_factory=list)
     baking_after: int | None = None
     outcomes: int = 0
     chain: str = ""
 
+
+@dataclass(slots=True)
+class AuditMemory:
+    """The audit topic as far as it was read: what is needed of all rollouts, and of two.
+
+    Attributes:
+        ids: of all rollouts.
+        tries: by ``Rollout.pair``, rollouts that reached SHADOWING.
+        current: the rollout that the state speaks of.
+        promoted: the last promoted one, once another is registered: when it is taken back, its
+            own cuts stand under the decision.
+    """
+
+    ids: set[str] = field(default_factory=set)
+    tries: Counter[tuple[str, str]] = field(default_factory=Counter)
+    current: Recorded = field(default_factory=Recorded)
+    promoted: Recorded | None = None
+
+    @property
+    def judged(self) -> list[Judged]:
+        """The recorded cuts of the rollout that the state speaks of, in order."""
+        return self.current.judged
+
+    @property
+    def baking_after(self) -> int | None:
+        """How many of them had been recorded when its bake began; None before."""
+        return self.current.baking_after
+
     @property
     def history(self) -> History:
         """What decisions are taken from."""
-        return History([one.cut for one in self.judged], self.outcomes, self.chain)
+        one = self.current
+        return History([judged.cut for judged in one.judged], one.outcomes, one.chain)
 
     def tried(self, reference: ModelSpec, candidate: ModelSpec) -> int:
         """Rollouts of this pair whose evidence was looked at."""
@@ -92,22 +119,34 @@ class AuditMemory:
     def _take(self, record: AuditRecord) -> None:
         if record.transition is not None:
             self._transition(record.transition.phase, record.rollout)
-        elif record.cut is not None and record.rollout_id == self.rollout_id:
-            self.judged.append(Judged(record.cut.cut, record.cut.judgement.verdict))
-            self.outcomes, self.chain = record.cut.outcomes, record.cut.chain
+        elif record.cut is not None and record.rollout_id == self.current.rollout_id:
+            one = self.current
+            one.judged.append(Judged(record.cut.cut, record.cut.judgement.verdict))
+            one.outcomes, one.chain = record.cut.outcomes, record.cut.chain
 
     def _transition(self, phase: Phase, rollout: Rollout | None) -> None:
         if rollout is None:
             return
         if phase is Phase.REGISTERED:
             self.ids.add(rollout.rollout_id)
-            self.rollout_id = rollout.rollout_id
-            self.judged, self.baking_after = [], None
-            self.outcomes, self.chain = 0, ""
-        elif phase is Phase.SHADOWING:
+            if self.current.phase is Phase.PROMOTED:
+                self.promoted = self.current
+            self.current = Recorded(rollout.rollout_id)
+        elif rollout.rollout_id != self.current.rollout_id:
+            self._return_to(rollout.rollout_id)
+        self.current.phase = phase
+        if phase is Phase.SHADOWING:
             self.tries[rollout.pair] += 1
+        elif phase is Phase.STAGING:
+            self.promoted = None
         elif phase is Phase.BAKING:
-            self.baking_after = len(self.judged)
+            self.current.baking_after = len(self.current.judged)
+
+    def _return_to(self, rollout_id: str) -> None:
+        """An earlier rollout moves again: the promoted one is taken back."""
+        kept, self.promoted = self.promoted, None
+        fits = kept is not None and kept.rollout_id == rollout_id
+        self.current = kept if kept is not None and fits else Recorded(rollout_id)
 
 
 async def read_control(log: Log, memory: ControlMemory) -> None:
@@ -118,27 +157,31 @@ async def read_control(log: Log, memory: ControlMemory) -> None:
             memory.read(record.value)
 
 
-async def read_audit(log: Log, newest: str) -> AuditMemory:
+async def read_audit(log: Log, wanted: Container[str]) -> AuditMemory:
     """Read the whole audit topic.
 
     Args:
         log: of the audit topic.
-        newest: the rollout that the state names: the cuts of others are passed over unread,
+        wanted: the rollouts that the state names: the cuts of others are passed over unread,
             for they are most of the topic.
     """
     memory = AuditMemory()
     log.seek(await log.beginnings())
     ends = await log.ends()
     while not await log.passed(ends):
-        memory.take(_records(await log.poll(), newest))
+        memory.take(_records(await log.poll(), wanted))
     return memory
 
 
-def _records(messages: Iterable[Any], newest: str) -> Iterable[AuditRecord]:
+def _records(messages: Iterable[Any], wanted: Container[str]) -> Iterable[AuditRecord]:
     for message in messages:
-        if header(message.headers, AUDIT_KIND) == b"cut" and message.key != newest.encode():
+        if header(message.headers, AUDIT_KIND) == b"cut" and _name(message.key) not in wanted:
             continue
         try:
             yield decode_audit(message.value)
         except PermanentError:
             continue  # a later release's, or a stranger's: not ours to judge from
+
+
+def _name(key: bytes | None) -> str:
+    return (key or b"").decode(errors="replace")

@@ -184,8 +184,17 @@ class Draft:
     def register(self, rollout: Rollout, *, reason: str) -> None:
         """Begin a rollout; what the last one left behind is in the audit."""
         check(phase_of(self._before), Phase.REGISTERED, Cause.START)
-        self.set_state(rollout=rollout, phase=Phase.REGISTERED, paused=False)
+        before = self._before
+        promoted = before.rollout if before.phase == Phase.PROMOTED else before.promoted
+        self.set_state(rollout=rollout, phase=Phase.REGISTERED, paused=False, promoted=promoted)
         self._transition(Phase.REGISTERED, code=Cause.START, reason=reason)
+
+    def return_to(self, promoted: Rollout) -> None:
+        """Go on with the rollout that was promoted before this one: what happens next is a move
+        out of its own last phase, and stands in the audit as that."""
+        taken_up = {"rollout": promoted, "phase": Phase.PROMOTED, "promoted": None}
+        self._before = self._before.model_copy(update=taken_up)
+        self.set_state(**taken_up)
 
     def change(self, change: Change, history: History) -> None:
         """Carry out a move.

@@ -24,6 +24,7 @@ from rollout.controller.protection import leave
 from rollout.controller.registering import StartFacts, new_rollout
 from rollout.controller.timing import moment
 from rollout.stages import SERVED, Cause, running
+from rollout.standing import way_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,10 @@ def _stable(case: _Case) -> ModelSpec:
 def _verb(case: _Case) -> _Outcome:
     rollout = case.rollout
     if rollout is None or rollout.rollout_id != case.request.rollout_id:
+        promoted = case.state.promoted
+        named = promoted is not None and promoted.rollout_id == case.request.rollout_id
+        if promoted is not None and named and case.request.kind == "rollback":
+            return _take_back(case, promoted)
         newest = "there has been none" if rollout is None else f"it is {rollout.rollout_id}"
         return _no(
             "unknown_rollout", f"{case.request.rollout_id} is not the newest rollout: {newest}"
@@ -259,8 +264,30 @@ def _rollback(case: _Case) -> _Outcome:
         return _no(
             "nothing_served", f"in {case.phase} the candidate has served nothing: abort it instead"
         )
+    return _roll_back(case)
+
+
+def _take_back(case: _Case, promoted: Rollout) -> _Outcome:
+    """Roll back the promoted rollout although another was registered after it."""
+    if running(case.state.phase):
+        newest = case.state.rollout
+        assert newest is not None  # noqa: S101  (it is running)
+        return _no(
+            "rollout_running",
+            f"{newest.rollout_id} is in {case.state.phase}: abort it first, then "
+            f"{promoted.rollout_id} can be rolled back",
+        )
+    if way_back(case.state) != promoted:
+        return _no(
+            "no_way_back", f"{promoted.reference.name}, which served before, is no longer kept"
+        )
+    case.draft.return_to(promoted)
+    return _roll_back(case)
+
+
+def _roll_back(case: _Case) -> _Outcome:
     reason = case.request.reason or "somebody asked for it"
-    change = leave(case.state, Phase.ROLLED_BACK, Cause.ROLLBACK, "rolled_back", reason)
+    change = leave(case.draft.state, Phase.ROLLED_BACK, Cause.ROLLBACK, "rolled_back", reason)
     case.draft.change(change, case.history)
     return _yes()
 

@@ -115,7 +115,7 @@ class Term:
                 if not await self._take_over(control, stop):
                     return
                 async with open_log(names.audit) as audit:
-                    self._audit = await read_audit(audit, self._rollout_id)
+                    self._audit = await read_audit(audit, self._remembered)
                 self._tools.telemetry.leading(True)
                 _log.info("leading", revision=self.state.revision, cuts=len(self._audit.judged))
                 await self._lead(control, stop)
@@ -132,6 +132,12 @@ class Term:
     @property
     def _rollout_id(self) -> str:
         return "" if self.state.rollout is None else self.state.rollout.rollout_id
+
+    @property
+    def _remembered(self) -> frozenset[str]:
+        """The rollouts whose cuts can still be decided from."""
+        named = (self.state.rollout, self.state.promoted)
+        return frozenset(one.rollout_id for one in named if one is not None)
 
     def _over(self, stop: asyncio.Event) -> bool:
         return stop.is_set() or self._office.lost.is_set()

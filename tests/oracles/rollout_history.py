@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contracts.audit import AuditRecord
 from contracts.canonical import digest_of
 from contracts.control import RolloutState
-from contracts.phases import Phase
+from contracts.phases import ENDED, Phase
 from rollout.stages import TABLE
 
 _PAIRS = {(move.source, move.target) for move in TABLE}
@@ -52,15 +52,17 @@ def _revisions(audit: Sequence[AuditRecord], states: Sequence[RolloutState]) -> 
 def _transitions(audit: Sequence[AuditRecord]) -> list[str]:
     found = []
     at: Phase | None = None
+    last: dict[str, Phase] = {}  # of each rollout: a promoted one can be taken up again
     for record in audit:
         entry = record.transition
         if entry is None:
             continue
-        if entry.previous != at:
+        taken_back = entry.phase is Phase.ROLLING_BACK and at in ENDED
+        if entry.previous != (last.get(record.rollout_id) if taken_back else at):
             found.append(f"{entry.phase} was entered from {entry.previous}, it stood in {at}")
         if (entry.previous, entry.phase) not in _PAIRS:
             found.append(f"no legal move: {entry.previous} to {entry.phase}")
-        at = entry.phase
+        at = last[record.rollout_id] = entry.phase
     entered = Counter(
         (record.rollout_id, record.transition.phase, record.transition.step)
         for record in audit

@@ -99,6 +99,9 @@ class Plane:
 
     def write(self, plan: Plan) -> None:
         assert decode_state(encode_state(plan.state)) == plan.state
+        before, after = self.state.rollout, plan.state.rollout
+        if before is None or after is None or before.rollout_id != after.rollout_id:
+            self.evidence = None  # of another rollout: the controller drops it likewise
         self.state = plan.state
         self.states.append(plan.state)
         self.audit.extend(plan.audit)

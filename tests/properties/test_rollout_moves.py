@@ -65,6 +65,7 @@ steps = st.lists(
             st.sampled_from(["abort", "rollback", "pause", "resume", "resume"]),
             st.booleans(),
         ),
+        st.tuples(st.just("take back")),
         st.tuples(st.just("approve")),
         st.tuples(st.just("unreadable")),
     ),
@@ -89,9 +90,11 @@ def do(plane: Plane, step: tuple[Any, ...]) -> None:
         case ("refuse", notes, partition) if plane.state.rollout is not None:
             plane.refuse(notes, partition)
         case ("start", candidate, required):
-            plane.start(f"r-{plane.offset}", with_approval() if required else POLICY, candidate)
+            plane.start(f"r-at-{plane.offset}", with_approval() if required else POLICY, candidate)
         case ("verb", kind, seen):
             plane.verb(kind, **({} if seen else {"expected_entry": 1}))
+        case ("take back",) if plane.state.promoted is not None:
+            plane.verb("rollback", rollout_id=plane.state.promoted.rollout_id)
         case ("approve",) if plane.state.rollout is not None:
             decision = plane.rollout.decision
             approval = sign(
@@ -108,6 +111,20 @@ def do(plane: Plane, step: tuple[Any, ...]) -> None:
         case _:
             pass
     plane.decide()
+
+
+def test_a_promotion_is_taken_back_in_some_history_of_the_property() -> None:
+    plane = Plane()
+    plane.reach("PROMOTED")
+    for step in (
+        ("start", OTHER, False),
+        ("verb", "abort", True),
+        ("take back",),
+        ("straight",),
+    ):
+        do(plane, step)
+    assert (plane.phase, plane.rollout.candidate) == ("ROLLED_BACK", CANDIDATE)
+    assert_safe(plane)
 
 
 @settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
@@ -131,6 +148,7 @@ def assert_safe(plane: Plane) -> None:
 
 
 def assert_audit_is_legal(plane: Plane) -> None:
+    last: dict[str, Phase] = {}
     passed: set[str] = set()
     approved: set[str] = set()
     for record in plane.audit:
@@ -140,6 +158,9 @@ def assert_audit_is_legal(plane: Plane) -> None:
         if entry is None:
             continue
         assert (entry.previous, entry.phase) in PAIRS
+        if entry.phase is not Phase.REGISTERED:
+            assert entry.previous is last[record.rollout_id], "each rollout has its own history"
+        last[record.rollout_id] = entry.phase
         assert record.rollout is not None
         if entry.phase is Phase.PASSED:
             passed.add(record.rollout_id)
@@ -174,6 +195,12 @@ def assert_step_is_safe(before: RolloutState, after: RolloutState) -> None:
     if after.phase == Phase.ROLLING_BACK:
         assert (new.stable, new.candidate) == (rollout.reference, None)
         assert rollout.ending is not None
+    if after.promoted is not None:
+        assert after.promoted != rollout
+        assert (new.stable, after.previous) == (
+            after.promoted.candidate,
+            after.promoted.reference,
+        ), "what can be taken back serves, and what served before it is kept"
     assert (new.share > 0) == (after.phase == Phase.CANARY)
     if after.phase in (*SERVED, Phase.PROMOTED):
         assert rollout.share_written
