@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# One thread per test process: the suite shares the machine with its broker.
+# One thread per test process: the suite shares the machine with its brokers, one for each process.
 TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .PHONY: help setup demo test faults bench model lint format generate up down clean
@@ -44,7 +44,7 @@ lint: $(VENV)/.tests ## Format, lint, types, layers
 	$(BIN)/lint-imports
 
 test: lint ## Everything that a change must pass
-	$(TEST_ENV) $(BIN)/python -m pytest
+	$(TEST_ENV) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 faults: $(VENV)/.tests ## The long fault tests: kills, zombies, rebalances
 	$(TEST_ENV) $(BIN)/python -m pytest -m fault --timeout 1800 tests/faults
