@@ -6,6 +6,7 @@ import pytest
 
 from contracts.audit import AuditRecord
 from contracts.phases import Phase
+from deploy.cli.rollout_view import facts, status_document
 from deploy.rollouts import the_current
 from rollout.chronicle import Chronicle
 from rollout.controller.memory import AuditMemory
@@ -212,3 +213,24 @@ def test_where_it_stands_tells_of_the_way_back() -> None:
     early = Plane()
     early.reach("SHADOWING")
     assert way_back(early.state) is None
+
+
+def _told(plane: Plane) -> str | None:
+    standing = standing_of(plane.state)
+    assert standing is not None
+    return dict(facts(status_document(standing, now=plane.now))).get("way back")
+
+
+def test_status_says_how_the_way_back_is_taken_and_what_comes_first() -> None:
+    command = f"to {STABLE.name}: mgeo rollout rollback r-1"
+
+    assert _told(thrown_out()) == command
+    running = promoted_and_another("SHADOWING")
+    assert _told(running) == f"{command}, after mgeo rollout abort r-2"
+    staged = promoted_and_another("STAGING")
+    assert _told(staged) is None
+    newest = Plane()
+    newest.reach("PROMOTED")
+    assert _told(newest) == command
+    newest.verb("rollback")
+    assert _told(newest) is None
