@@ -144,9 +144,10 @@ class Gathering:
         source, rollout = self._source, state.rollout
         assert source is not None  # noqa: S101  (caught up)
         assert rollout is not None  # noqa: S101  (likewise)
-        cut = await source.take_cut(
-            len(self._folded) + 1, now, gathering_ms(rollout, now), shadow_committed
-        )
+        # Where the audit has lost a cut, the state still counts on: harm must be seen all the same.
+        counted = 0 if rollout.cut is None else rollout.cut.number
+        number = max(len(self._folded), counted) + 1
+        cut = await source.take_cut(number, now, gathering_ms(rollout, now), shadow_committed)
         last = self._folded[-1] if self._folded else None
         if not worth_judging(last, self._last, cut, rollout.policy):
             return None

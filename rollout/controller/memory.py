@@ -107,6 +107,11 @@ class AuditMemory:
         one = self.current
         return History([judged.cut for judged in one.judged], one.outcomes, one.chain)
 
+    @property
+    def last_cut(self) -> int:
+        """The number of the newest recorded cut; 0 where there is none."""
+        return self.judged[-1].cut.number if self.judged else 0
+
     def tried(self, reference: ModelSpec, candidate: ModelSpec) -> int:
         """Rollouts of this pair whose evidence was looked at."""
         return self.tries[(reference.computes, candidate.computes)]

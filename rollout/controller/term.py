@@ -387,7 +387,7 @@ class Term:
             return
         self._evidence = (rollout.rollout_id, evidence)
         number = evidence.entry.cut.number
-        while len(self._audit.judged) < number:
+        while self._audit.last_cut < number:
             if self._rollout_id != rollout.rollout_id or self.state.phase not in GATHERED:
                 return
             await asyncio.sleep(0.02)

@@ -87,3 +87,27 @@ async def test_the_bakes_watch_begins_at_the_same_cut_for_a_successor() -> None:
         leader, successor = await folded_by(plane, cut_before_baking=cut_before_baking)
         assert leader == successor, f"a cut was under way: {cut_before_baking}"
         assert {watched for _, watched in successor} == {False, True}
+
+
+async def test_a_cut_that_the_audit_has_lost_keeps_nobody_from_seeing_harm() -> None:
+    """Another release may have written it, or nobody can read it: the next cuts count on."""
+    plane = Plane()
+    plane.reach("CANARY")
+    plane.cut()
+    plane.decide()
+    del plane.memory.judged[0]
+    assert plane.rollout.cut is not None
+    counted = plane.rollout.cut.number
+
+    successor = Gathering(opened_notebook)
+    await successor.catch_up(plane.rollout, plane.memory)
+    plane.evidence = await successor.cut(plane.state, {}, plane.now)
+    assert plane.evidence is not None
+    assert plane.evidence.entry.cut.number == counted + 1
+    plane.decide()
+    assert plane.memory.last_cut == counted + 1
+
+
+@asynccontextmanager
+async def opened_notebook(_: Rollout) -> AsyncIterator[Notebook]:
+    yield Notebook()
