@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from contracts.control import RolloutState
-from contracts.phases import ENDED, Phase
 from contracts.requests import COMPARED, RolloutRequest, StartRequest
 from contracts.rollout import Approval, Rollout
+from rollout.stages import running
 
 Verb = Literal["abort", "rollback", "pause", "resume"]
 
@@ -109,7 +109,7 @@ def approve_request(
 
 def is_running(state: RolloutState) -> bool:
     """Whether a rollout is under way: no other may start."""
-    return state.rollout is not None and state.phase is not None and Phase(state.phase) not in ENDED
+    return state.rollout is not None and running(state.phase)
 
 
 def is_same_start(rollout: Rollout, start: StartRequest) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from contracts.judgement import GateResult
+from rollout.judge.figures import percent
 from rollout.report.data import ReportData
 from rollout.report.outcome import outcome_of
 from rollout.report.plots import at
@@ -23,7 +24,6 @@ from rollout.report.wording import (
     milliseconds,
     moment,
     one_line,
-    percent,
     points,
     sentence,
     span_of_time,

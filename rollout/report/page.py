@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from contracts.judgement import GateResult
 from contracts.policy import Policy
+from rollout.judge.figures import percent, score
 from rollout.report import plots, wording
 from rollout.report.data import ReportData, SliceFigures
 from rollout.report.outcome import outcome_of
@@ -125,7 +126,7 @@ def _environment() -> Environment:
         visible=wording.visible,
         moment=wording.moment,
         count=wording.count,
-        percent=wording.percent,
+        percent=percent,
         points=wording.points,
         times=wording.times,
         milliseconds=wording.milliseconds,
@@ -188,7 +189,7 @@ def cards(data: ReportData) -> tuple[Card, ...]:
     """The worst disagreements."""
     shown = []
     for number, one in enumerate(data.disagreements, 1):
-        about = [f"F1 {wording.score(one.f1)}"] if one.f1 is not None else []
+        about = [f"F1 {score(one.f1)}"] if one.f1 is not None else []
         if one.slice:
             about.append(wording.one_line(wording.slice_title(one.slice), 40))
         if one.origin is not None:
@@ -230,9 +231,9 @@ def forest(data: ReportData) -> Forest | None:
                 title=wording.one_line(wording.slice_title(one.name), 40),
                 status=gate.status if gate is not None else "unjudged",
                 figures=one,
-                value=wording.percent(one.exact / one.judged) if seen else "–",
-                bound=wording.percent(gate.bound) if gate and gate.bound is not None else "–",
-                share=wording.percent(one.addresses / whole),
+                value=percent(one.exact / one.judged) if seen else "–",
+                bound=percent(gate.bound) if gate and gate.bound is not None else "–",
+                share=percent(one.addresses / whole),
                 reason=gate.reason if gate is not None else "",
                 low=axis(low) if seen else None,
                 middle=axis(one.exact / one.judged) if seen else None,
@@ -246,7 +247,7 @@ def forest(data: ReportData) -> Forest | None:
             for value in plots.round_ticks(axis.low, axis.high, 3)
         ),
         threshold=axis(minimum),
-        threshold_text=wording.percent(minimum),
+        threshold_text=percent(minimum),
         left_out=len(data.slices) - len(shown),
     )
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.judgement import GateResult
+from rollout.judge.figures import percent
 from rollout.report.data import GateHistory, LatencyFigures
-from rollout.report.wording import count, gate_words, milliseconds, percent, times
+from rollout.report.wording import count, gate_words, milliseconds, times
 
 WIDTH: Final = 360
 """User units of a plot: about the pixels of a phone, so that letters keep their size there."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from contracts.judgement import GateKind, GateResult, GateStatus
+from rollout.judge.figures import percent, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,6 @@ class GateWords:
     wants: str
     least: float = 0.0
     most: float = math.inf
-
-
-def percent(value: float) -> str:
-    """A share of one: ``98.40%``."""
-    return f"{value * 100:.2f}%"
-
-
-def score(value: float) -> str:
-    """A mean F1: ``0.9840``."""
-    return f"{value:.4f}"
 
 
 def points(value: float) -> str:
