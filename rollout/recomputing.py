@@ -171,9 +171,20 @@ def check_request(request: RolloutRequest, rollout: Rollout) -> Iterator[Differe
 
 
 def check_approval(
-    chronicle: Chronicle, rollout: Rollout, keyring: Keyring | None
+    chronicle: Chronicle,
+    rollout: Rollout,
+    keyring: Keyring | None,
+    *,
+    last_decision_only: bool = False,
 ) -> tuple[list[Difference], str]:
     """Whether the approval is there, for this decision, and signed with a known key.
+
+    Args:
+        chronicle: what is recorded of the rollout.
+        rollout: the rollout.
+        keyring: keys that it may be signed with; None leaves the signature unchecked.
+        last_decision_only: an archive holds no more. Of a rollout that has ended otherwise that
+            is not the decision which was approved: then only the signature can be checked.
 
     Returns:
         What differs, and one sentence about what was checked; empty where nothing was needed.
@@ -187,10 +198,13 @@ def check_approval(
     approval = None if first.rollout is None else first.rollout.approval
     if approval is None:
         return [Difference("approval", "nothing", f"an approval of {digest}")], ""
+    held = bool(passed) or not last_decision_only
+    digest = digest if held else approval.decision
+    what = "this decision" if held else f"{digest}, which an archive of a later decision lacks"
     if approval.decision != digest:
         return [Difference("approval.decision", approval.decision, digest)], ""
     if keyring is None:
-        return [], "The approval names this decision; its signature was not checked: no keyring."
+        return [], f"The approval names {what}; its signature was not checked: no keyring."
     said = objection(
         approval,
         keyring,
@@ -201,4 +215,5 @@ def check_approval(
     )
     if said is not None:
         return [Difference("approval.signature", said[0], "a good approval", said[1])], ""
-    return [], f"The approval is signed with the key {approval.key_id!r}."
+    signed = f"The approval is signed with the key {approval.key_id!r}"
+    return [], f"{signed}." if held else f"{signed}; it names {what}."

@@ -167,7 +167,7 @@ def verify_archive(
     folds = zip(chosen, again.judgements, again.links, strict=True)
     for entry, judgement, (outcomes, chain) in folds:
         checker.take(RecordedCut.of(entry), Refolded(judgement, outcomes, chain))
-    found, notes = _checked(chronicle, rollout, checker, keyring)
+    found, notes = _checked(chronicle, rollout, checker, keyring, last_decision_only=True)
     if expected and expected != decided.digest:
         found.append(Difference("decision.digest", decided.digest, expected, "as the audit has it"))
     if data.decision_digest and data.decision_digest != decided.digest:
@@ -176,7 +176,12 @@ def verify_archive(
 
 
 def _checked(
-    chronicle: Chronicle, rollout: Rollout, checker: CutChecker, keyring: Keyring | None
+    chronicle: Chronicle,
+    rollout: Rollout,
+    checker: CutChecker,
+    keyring: Keyring | None,
+    *,
+    last_decision_only: bool = False,
 ) -> tuple[list[Difference], list[str]]:
     found = list(checker.differences)
     cuts = [one.cut for one in chronicle.cuts]
@@ -192,7 +197,7 @@ def _checked(
             continue
         now = checker.kept.get(decided.cuts)
         found.extend(check_decision(decided, chronicle, rollout, cuts, now))
-    wrong, said = check_approval(chronicle, rollout, keyring)
+    wrong, said = check_approval(chronicle, rollout, keyring, last_decision_only=last_decision_only)
     return [*found, *wrong], [said] if said else []
 
 

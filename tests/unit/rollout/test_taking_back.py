@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from contracts.audit import AuditRecord
 from contracts.phases import Phase
 from deploy.cli.rollout_view import facts, status_document
 from deploy.rollouts import the_current
+from rollout.approvals import Keyring, new_key, sign
 from rollout.chronicle import Chronicle
 from rollout.controller.memory import AuditMemory
 from rollout.history import Rollouts
+from rollout.recomputing import check_approval
 from rollout.standing import standing_of, way_back
 from tests.oracles.rollout_history import violations
-from tests.properties.rollouts import CANDIDATE, OTHER, STABLE, Plane
+from tests.properties.rollouts import CANDIDATE, OTHER, STABLE, Plane, with_approval
 
 
 def promoted_and_another(phase: str) -> Plane:
@@ -213,6 +217,35 @@ def test_where_it_stands_tells_of_the_way_back() -> None:
     early = Plane()
     early.reach("SHADOWING")
     assert way_back(early.state) is None
+
+
+def test_the_approval_of_what_was_taken_back_is_still_the_one_of_its_passing() -> None:
+    pem, public = new_key()
+    plane = Plane(keyring={"alice": base64.b64decode(public)})
+    plane.reach("AWAITING_APPROVAL", with_approval())
+    decision = plane.rollout.decision
+    assert decision is not None
+    approval = sign(
+        pem, key_id="alice", cluster=plane.state.incarnation, rollout_id="r-1",
+        decision=decision.digest, expires_at="2027-01-01T00:00:00Z",
+    )  # fmt: skip
+    plane.approve(approval)
+    plane.reach("PROMOTED")
+    plane.verb("rollback")
+    plane.adopt()
+    plane.decide()
+    whole, archived = of(plane, "r-1"), of(plane, "r-1")
+    archived.decisions[:] = archived.decisions[-1:]  # what a report of its end leaves
+    other = {"alice": base64.b64decode(new_key()[1])}
+
+    def differing(chronicle: Chronicle, keyring: Keyring, **archive: bool) -> list[str]:
+        found, _ = check_approval(chronicle, plane.rollout, keyring, **archive)
+        return [one.field for one in found]
+
+    assert differing(whole, plane.keyring) == []
+    assert differing(archived, plane.keyring, last_decision_only=True) == []
+    assert differing(archived, other, last_decision_only=True) == ["approval.signature"]
+    assert differing(archived, plane.keyring) == ["approval.decision"], "the audit has to have it"
 
 
 def _told(plane: Plane) -> str | None:
