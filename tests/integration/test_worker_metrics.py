@@ -32,6 +32,8 @@ _ELSEWHERE = {
     "mgeo_inflight_addresses",
     "mgeo_inflight_bytes",
     "mgeo_lag_records",
+    "mgeo_records_passed_over",  # a shadow worker's
+    "mgeo_refusals",
 }
 
 

@@ -26,8 +26,8 @@ from contracts.policy import (
     SpanF1Gate,
 )
 
-counts = st.integers(min_value=1, max_value=10**9)
-rates = st.floats(min_value=1e-12, max_value=1.0, exclude_max=True)
+counts = st.integers(min_value=1, max_value=10**8)
+rates = st.floats(min_value=1e-9, max_value=1.0 - 1e-9)
 shares = st.floats(min_value=1e-6, max_value=1.0)
 ratios = st.floats(min_value=0.01, max_value=1e6)
 durations = st.integers(min_value=0, max_value=10**11).map(lambda ms: timedelta(milliseconds=ms))
