@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+)
 
 from contracts.control import encode_state, first_state
 from contracts.errors import BackendUnreachableError
@@ -17,6 +25,8 @@ from contracts.offset_metadata import OffsetMetadata
 from contracts.settings import KafkaSettings, client_options
 from contracts.spec import ModelSpec
 from contracts.topics import CONTROL_KEY
+
+_COORDINATOR_WITHIN_S: Final = 30.0
 
 
 def ensure_first_state(kafka: KafkaSettings) -> str | None:
@@ -94,7 +104,7 @@ async def _highest_epoch(kafka: KafkaSettings) -> int:
     admin = AIOKafkaAdminClient(**client_options(kafka))
     await admin.start()
     try:
-        offsets = await admin.list_consumer_group_offsets(kafka.names.stable_group)
+        offsets = await _offsets(admin, kafka.names.stable_group)
     finally:
         await admin.close()
     notes = [
@@ -103,6 +113,24 @@ async def _highest_epoch(kafka: KafkaSettings) -> int:
         if pair.topic == kafka.names.events
     ]
     return max((note.serving_epoch for note in notes if note is not None), default=0)
+
+
+async def _offsets(admin: AIOKafkaAdminClient, group: str) -> Mapping[Any, Any]:
+    """A group's offsets. A new cluster makes its topic of groups only when it is first asked."""
+    deadline = time.monotonic() + _COORDINATOR_WITHIN_S
+    while True:
+        try:
+            offsets: Mapping[Any, Any] = await admin.list_consumer_group_offsets(group)
+        except (
+            GroupCoordinatorNotAvailableError,
+            GroupLoadInProgressError,
+            NotCoordinatorForGroupError,
+        ):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return offsets
 
 
 async def _has_record(kafka: KafkaSettings) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -13,6 +14,7 @@ from contracts.settings import KafkaSettings, client_options
 from contracts.topics import CONTROL_KEY
 from deploy.doctor.serving import last_record
 from deploy.first_state import ensure_first_state, write_first_state
+from deploy.local import LocalBroker
 from tests.brokers.admin import TopicFactory
 from tests.models.instant import spec
 from tests.streams.worker import running_worker
@@ -20,6 +22,21 @@ from tests.streams.worker import running_worker
 pytestmark = pytest.mark.broker
 
 PARTITIONS = 2
+
+
+async def test_a_cluster_that_never_had_a_group_gets_its_first_record(
+    own_broker: Callable[..., LocalBroker],
+    own_topics: Callable[[LocalBroker], TopicFactory],
+) -> None:
+    """It makes its topic of groups only when it is first asked, and says no until it stands."""
+    broker = own_broker()
+    names = own_topics(broker).create_standard(1)
+    settings = KafkaSettings(
+        kafka_bootstrap_servers=broker.bootstrap_servers, topic_prefix=names.prefix
+    )
+
+    assert await write_first_state(settings, spec()) is not None
+    assert await last_record(settings) is not None
 
 
 async def test_a_controller_at_work_is_not_fenced_by_a_repeated_create(
