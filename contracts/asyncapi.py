@@ -23,7 +23,9 @@ _NUMBERS: Final = ("retention.ms", "retention.bytes", "delete.retention.ms", "ma
 
 _OPERATIONS: Final = (
     ("events", "receive", "receiveAddresses", "Take addresses in"),
+    ("interactive", "receive", "receiveUrgentAddresses", "Take in what somebody waits for"),
     ("parsed", "send", "sendResults", "Hand results out, exactly once"),
+    ("replies", "send", "sendReplies", "Answer whoever waits, best effort"),
     ("dead_letters", "send", "sendDeadLetters", "Set aside what cannot be processed"),
     ("shadow", "send", "sendShadowPairs", "Record how a candidate compares"),
     ("control", "send", "sendRolloutState", "Say which model serves"),

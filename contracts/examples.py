@@ -24,12 +24,14 @@ from contracts.events import (
 from contracts.judgement import Accounting, GateResult, Judgement
 from contracts.phases import Phase
 from contracts.policy import Policy
+from contracts.replies import ReplyTo
 from contracts.requests import RolloutRequest, StartRequest
 from contracts.rollout import Cut, DecisionRef, Rollout
 from contracts.spec import ModelSpec
 
 AT: Final = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 TRACEPARENT: Final = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+REPLY_TO: Final = ReplyTo(3, "9c1f0b7e", "2f", by_ms=1_767_355_202_000)
 _TEXT = "北京市海淀区中关村大街1号"
 _FINGERPRINT = "9f86d081884c7d65"
 

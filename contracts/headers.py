@@ -24,7 +24,9 @@ CONTENT_TYPE: Final = "application/json; charset=utf-8"
 
 EVENT_TYPES: Final = {
     "events": "mgeo.address.batch.v1",
+    "interactive": "mgeo.address.batch.v1",
     "parsed": "mgeo.address.parsed.v1",
+    "replies": "mgeo.address.parsed.v1",
     "shadow": "mgeo.address.shadow.v1",
     "control": "mgeo.rollout.state.v1",
     "requests": "mgeo.rollout.request.v1",
@@ -39,6 +41,10 @@ SERVING_EPOCH: Final = "mgeo-serving-epoch"
 ROLLOUT: Final = "mgeo-rollout"
 ERROR_CODE: Final = "mgeo-error-code"
 AUDIT_KIND: Final = "mgeo-audit-kind"
+REPLY_TO: Final = "mgeo-reply-to"
+"""``PARTITION/GATEWAY/REQUEST``: who waits for the result (``contracts.replies``)."""
+REPLY_BY: Final = "mgeo-reply-by"
+"""Milliseconds since 1970 from which on nobody waits any more."""
 TRACEPARENT: Final = "traceparent"
 
 # Kafka Connect's names (org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter),

@@ -6,7 +6,7 @@ The JSON Schemas, the AsyncAPI document and the topics page are generated from i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -126,6 +126,34 @@ _EVENTS = MessageSpec(
     strict=True,
 )
 
+_REPLY_TO = HeaderSpec(
+    headers.REPLY_TO,
+    "who waits for the result: PARTITION/GATEWAY/REQUEST, the first of `address.replies`",
+    False,
+    _text(r"^[0-9]{1,9}/[0-9a-z]{1,32}/[0-9a-z]{1,32}$"),
+)
+
+_INTERACTIVE = MessageSpec(
+    kind="interactive",
+    title="InteractiveBatch",
+    summary="Addresses for which somebody waits: served ahead of `address.events`.",
+    key="none, or as on `address.events`",
+    model=AddressBatch,
+    headers=(
+        *_EVENTS.headers,
+        _REPLY_TO,
+        HeaderSpec(
+            headers.REPLY_BY,
+            "from when on nobody waits any more, milliseconds since 1970",
+            False,
+            _text(_NUMBER),
+        ),
+    ),
+    example=examples.ADDRESS_BATCH,
+    example_headers=(*_EVENTS.example_headers, *examples.REPLY_TO.headers()),
+    strict=True,
+)
+
 _ORIGIN_HEADER = HeaderSpec(
     headers.ORIGIN, "input record: topic/partition/offset", True, _text(_ORIGIN)
 )
@@ -156,6 +184,29 @@ _PARSED = MessageSpec(
             traceparent=examples.TRACEPARENT,
         )
     ),
+)
+
+_REPLIES = MessageSpec(
+    kind="replies",
+    title="Reply",
+    summary=(
+        "A result on its way back to the gateway that waits for it, best effort and ahead of its "
+        "transaction; what lasts is the record on `address.parsed`. Empty where there is none."
+    ),
+    key="none",
+    model=ParsedBatch,
+    headers=(
+        *(replace(spec, required=False) for spec in _PARSED.headers),
+        replace(_REPLY_TO, meaning="as the input had it: whose reply this is", required=True),
+        HeaderSpec(
+            headers.ERROR_CODE,
+            "why there is no result; the value is empty then",
+            False,
+            _text(_CODE),
+        ),
+    ),
+    example=examples.PARSED_BATCH,
+    example_headers=(*_PARSED.example_headers, examples.REPLY_TO.headers()[0]),
 )
 
 _DEAD_LETTERS = MessageSpec(
@@ -282,5 +333,15 @@ _AUDIT = MessageSpec(
     ),
 )
 
-MESSAGES: Final = (_EVENTS, _PARSED, _DEAD_LETTERS, _SHADOW, _CONTROL, _REQUESTS, _AUDIT)
+MESSAGES: Final = (
+    _EVENTS,
+    _INTERACTIVE,
+    _PARSED,
+    _REPLIES,
+    _DEAD_LETTERS,
+    _SHADOW,
+    _CONTROL,
+    _REQUESTS,
+    _AUDIT,
+)
 """Every message, in the order of a record's way through the system."""

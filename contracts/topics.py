@@ -17,6 +17,10 @@ RECORD_FRAME_BYTES: Final = 128
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 
+REPLY_RETENTION_MS: Final = 10 * 60 * 1000
+"""How long replies are kept: nobody reads one after its request's deadline, and each repeats
+addresses that ``address.parsed`` has for good."""
+
 
 def max_request_bytes(limits: Limits) -> int:
     """The ``max_request_size`` that every producer of ours needs: its largest record.
@@ -59,6 +63,21 @@ class TopicNames:
     def events(self) -> str:
         """Input: ``AddressBatch``."""
         return f"{self.prefix}address.events"
+
+    @property
+    def interactive(self) -> str:
+        """Input for which somebody waits: ``AddressBatch``, served ahead of ``events``."""
+        return f"{self.prefix}address.interactive"
+
+    @property
+    def inputs(self) -> tuple[str, str]:
+        """The topics that stable workers serve."""
+        return (self.events, self.interactive)
+
+    @property
+    def replies(self) -> str:
+        """Results on their way back to a gateway, best effort: ``ParsedBatch``."""
+        return f"{self.prefix}address.replies"
 
     @property
     def parsed(self) -> str:
@@ -142,8 +161,8 @@ def standard_topics(
 
     Args:
         names: the names under their prefix.
-        partitions: of the input; results, dead letters and evidence have as many, because a
-            result goes to its input's partition.
+        partitions: of the input; the interactive input, results, dead letters and evidence
+            have as many, because a result goes to its input's partition.
         limits: the bounds that the sizes follow from.
 
     ``compression.type=uncompressed`` makes the broker check a record's real size: a few
@@ -165,7 +184,16 @@ def standard_topics(
 
     return (
         TopicSpec(names.events, partitions, "addresses to parse", data(record)),
+        TopicSpec(
+            names.interactive, partitions, "addresses for which somebody waits", data(record)
+        ),
         TopicSpec(names.parsed, partitions, "parsed results", data(result)),
+        TopicSpec(
+            names.replies,
+            partitions,
+            "results on their way back to a gateway",
+            MappingProxyType({**data(result), "retention.ms": str(REPLY_RETENTION_MS)}),
+        ),
         TopicSpec(
             names.dead_letters,
             partitions,
