@@ -29,7 +29,7 @@ $(VENV)/.runtime: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.tests: $(VENV)/.runtime
-	$(INSTALL) -e '.[worker,local,test]'
+	$(INSTALL) -e '.[worker,local,otel,test]'
 	@touch $@
 
 setup: $(VENV)/.tests ## Make the virtual environment with everything in it

@@ -54,6 +54,18 @@ class KafkaSettings(MgeoSettings):
         return TopicNames(self.topic_prefix)
 
 
+class LogSettings(MgeoSettings):
+    """What services log: see ``contracts.logs``. No level logs an address."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least level of what is logged. DEBUG adds one line for each record that was committed;
+    the Kafka client's own DEBUG lines would hold keys and values, and are never logged."""
+
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """``json``: one JSON object a line; ``text``: for people; ``auto``: text where a person
+    watches standard error, else JSON."""
+
+
 class LimitSettings(MgeoSettings):
     """Bounds that publishers, workers and topics agree on: the same for all of one system."""
 

@@ -51,7 +51,7 @@ def serve_controller(settings: ControllerSettings, kafka: KafkaSettings) -> None
         finally:
             server.close()
 
-    run_service(main())
+    run_service(main(), "mgeo-controller")
 
 
 def controller_parts(settings: ControllerSettings, kafka: KafkaSettings) -> Parts:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.errors import UsageError
 from contracts.logs import get_logger
+from contracts.tracing import traces
 
 if TYPE_CHECKING:
     from consumer.settings import WorkerSettings
@@ -64,7 +65,7 @@ def serve_worker(settings: WorkerSettings, kafka: KafkaSettings, role: str = "st
             ),
         )
 
-    run_service(main())
+    run_service(main(), f"mgeo-worker-{role}")
 
 
 def check_role(role: str) -> None:
@@ -89,11 +90,17 @@ def share_cores() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def run_service(main: Coroutine[Any, Any, None]) -> None:
-    """Run a service's coroutine on uvloop, or on asyncio where uvloop is not to be had."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(main)
-        return
-    uvloop.run(main)
+def run_service(main: Coroutine[Any, Any, None], service: str) -> None:
+    """Run a service's coroutine on uvloop, or on asyncio where uvloop is not to be had.
+
+    Args:
+        main: its life.
+        service: its name in traces.
+    """
+    with traces(service):
+        try:
+            import uvloop
+        except ImportError:
+            asyncio.run(main)
+            return
+        uvloop.run(main)

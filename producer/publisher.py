@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from contracts.errors import IllegalTransition, PermanentError, TransientError, 
 from contracts.headers import cloud_event
 from contracts.settings import KafkaSettings, client_options
 from contracts.topics import RECORD_OVERHEAD_BYTES
+from contracts.tracing import Step, tracer
 from producer.connection import close, connect, require_topic, translated
 from producer.encoding import AddressLike, PackedRecord, RejectedAddress, pack
 from producer.settings import ProducerSettings
@@ -205,12 +207,23 @@ class AddressPublisher:
             A task that ends when Kafka has confirmed the record, or raises why it has not.
         """
         producer = self._open
+        step = tracer().begin(
+            f"{self.topic} send",
+            "producer",
+            parent=traceparent,
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.destination.name": self.topic,
+                "messaging.operation.type": "send",
+                "messaging.batch.message_count": len(record.positions),
+            },
+        )
         headers = cloud_event(
             event_id=event_id,
             source=EVENT_SOURCE,
             kind="events",
             at=datetime.now(UTC),
-            traceparent=traceparent,
+            traceparent=step.traceparent,
         )
         await self._room.acquire()
         try:
@@ -220,10 +233,12 @@ class AddressPublisher:
                     confirmation = await producer.send(
                         self.topic, record.value, key=key, partition=partition, headers=headers
                     )
-        except BaseException:
+        except BaseException as error:
             self._room.release()
+            step.end(error=error)
             raise
         task = asyncio.create_task(self._confirmed(confirmation, len(record.positions)))
+        task.add_done_callback(partial(_end_step, step))
         self._unconfirmed.add(task)
         task.add_done_callback(self._settled)
         return task
@@ -259,6 +274,10 @@ class AddressPublisher:
                 hint="use it as `async with AddressPublisher() as publisher:`",
             )
         return self._producer
+
+
+def _end_step(step: Step, task: asyncio.Task[PublishedRecord]) -> None:
+    step.end(error=asyncio.CancelledError() if task.cancelled() else task.exception())
 
 
 def _outcome_seen(confirmation: asyncio.Future[Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 from consumer.parser.seams import AddressModel, Interpretation
 from consumer.stream.records import DeadLetter, Outgoing, Record
 from consumer.stream.sides import Route, Side
+from consumer.stream.steps import traced
 from contracts.errors import PermanentError
 from contracts.events import AddressResult, Origin, ParsedBatch, ServedModel, Timing
 from contracts.fitting import fit_results
@@ -19,7 +20,6 @@ from contracts.headers import (
     dead_letter_headers,
     header_bytes,
     result_headers,
-    traceparent_of,
 )
 from contracts.limits import Limits
 from contracts.topics import TopicNames, result_value_bytes
@@ -74,6 +74,7 @@ class ParsedComposer:
             except PermanentError as error:
                 record.dead_letter = DeadLetter(error.code, "TASK_PUT", type(error).__name__)
         record.outcome = "dead_letter"
+        traced(record, role="stable", finished_at=finished_at, wall=wall)
         return self._dead_letter(record)
 
     def _result(self, record: Record, *, finished_at: float, wall: datetime) -> Outgoing:
@@ -94,7 +95,10 @@ class ParsedComposer:
             results=tuple(result for result in results if result is not None),
         )
         headers = result_headers(
-            record.origin, served, at=wall, traceparent=traceparent_of(record.headers)
+            record.origin,
+            served,
+            at=wall,
+            traceparent=traced(record, role="stable", finished_at=finished_at, wall=wall),
         )
         room = result_value_bytes(
             self.limits,

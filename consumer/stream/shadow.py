@@ -17,11 +17,12 @@ from consumer.stream.plan import Plan
 from consumer.stream.records import Outgoing, Record
 from consumer.stream.roles import Role
 from consumer.stream.sides import Route, Side
+from consumer.stream.steps import traced
 from contracts.control import RolloutState
 from contracts.errors import PermanentError
 from contracts.events import ShadowBatch, ShadowPair, ShadowSide
 from contracts.fitting import fit_pair
-from contracts.headers import header_bytes, shadow_headers, traceparent_of
+from contracts.headers import header_bytes, shadow_headers
 from contracts.limits import Limits
 from contracts.phases import SHADOWED
 from contracts.routing import in_shadow
@@ -89,19 +90,18 @@ class PairComposer:
 
     def compose(self, record: Record, *, finished_at: float, wall: datetime) -> Outgoing:
         """See ``Composer.compose``."""
-        del finished_at
+        pair = self._pair(record)
         headers = shadow_headers(
             record.origin,
             rollout_id=record.route.rollout_id,
             at=wall,
-            traceparent=traceparent_of(record.headers),
+            traceparent=traced(record, role="shadow", finished_at=finished_at, wall=wall),
         )
         room = pair_value_bytes(
             self.limits,
             key_bytes=len(record.key or b""),
             header_bytes=sum(header_bytes(*one) for one in headers),
         )
-        pair = self._pair(record)
         try:
             fitted, value = fit_pair(pair, room)
         except PermanentError as error:

@@ -5,6 +5,9 @@ The engine calls methods with its own words; nothing else imports prometheus.
 
 from __future__ import annotations
 
+import logging
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -13,8 +16,12 @@ from prometheus_client import REGISTRY, CollectorRegistry, PlatformCollector, Pr
 from consumer.stream.batcher import Batch
 from consumer.stream.in_flight import InFlight
 from consumer.stream.records import Record
+from consumer.stream.steps import trace_id
+from contracts.logs import LogBudget, get_logger
 from contracts.metrics import WORKER_METRICS, Metrics
 from contracts.spec import ModelSpec
+
+_log = get_logger(__name__)
 
 _Item = TypeVar("_Item")
 
@@ -44,6 +51,7 @@ class Telemetry:
         self._queue = metrics.histogram("mgeo_queue_seconds")
         self._service = metrics.histogram("mgeo_service_seconds")
         self._lag_of: set[int] = set()
+        self._dead_letter_lines = LogBudget()
         # Memory, CPU, open files: the client registers them for its default registry alone.
         if registry is not REGISTRY:
             ProcessCollector(registry=registry)
@@ -95,10 +103,15 @@ class Telemetry:
         metrics = self.metrics
         metrics.counter("mgeo_transactions").labels(outcome="committed").inc()
         metrics.histogram("mgeo_commit_seconds").observe(seconds)
+        # Nobody pays for lines that are not written.
+        in_detail = logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
         for record in records:
+            if in_detail:
+                _log.debug("record committed", **_described(record))
             metrics.counter("mgeo_records").labels(outcome=record.outcome).inc()
             if record.outcome == "dead_letter" and record.dead_letter is not None:
                 metrics.counter("mgeo_dead_letters").labels(code=record.dead_letter.code).inc()
+                self._tell_dead_letter(record)
                 continue
             for side, results in zip(record.route.sides, record.results, strict=False):
                 failed = 0
@@ -111,6 +124,11 @@ class Telemetry:
                 addresses.labels(status="ok", spec=spec).inc(len(results) - failed)
                 if failed:
                     addresses.labels(status="error", spec=spec).inc(failed)
+
+    def _tell_dead_letter(self, record: Record) -> None:
+        unsaid = self._dead_letter_lines.spend(time.monotonic())
+        if unsaid is not None:
+            _log.warning("dead letter", **_described(record), others_not_logged=unsaid)
 
     def passed_over(self) -> None:
         """A record lies outside the sample."""
@@ -148,3 +166,22 @@ class Telemetry:
     def paused(self, partitions: int) -> None:
         """Partitions paused by backpressure."""
         self.metrics.gauge("mgeo_paused_partitions").set(partitions)
+
+
+def _described(record: Record) -> dict[str, object]:
+    """What a line about a record says: never its text, nor anything else a publisher wrote but
+    the batch's id."""
+    errors = Counter(
+        result.error for side in record.results for result in side if result and result.error
+    )
+    letter = record.dead_letter
+    return {
+        "origin": record.origin.id,
+        "batch_id": record.batch and record.batch.batch_id,
+        "trace_id": trace_id(record),
+        "spec": [side.spec.name for side in record.route.sides],
+        "serving_epoch": record.route.serving_epoch,
+        "outcome": record.outcome,
+        "code": letter and letter.code,
+        "address_errors": dict(errors),
+    }

@@ -88,7 +88,7 @@ def main() -> None:
             stop, on_port=lambda port: _log.info("listening", port=port, pid=os.getpid())
         )
 
-    run_service(serve())
+    run_service(serve(), "mgeo-bench")
 
 
 def _loader(settings: WorkerSettings, *, instant: bool) -> ModelLoader:

@@ -93,6 +93,7 @@ def publish(
     back. Leaves with 124 when results are missing after --timeout.
     """
     from contracts.errors import TransientError
+    from contracts.tracing import traces
     from deploy.cli.progress import address_bars
     from deploy.file_publishing import Order, publish_file
     from producer.settings import ProducerSettings
@@ -124,7 +125,7 @@ def publish(
         out_format=chosen,
         spreadsheet_safe=safe_for_spreadsheets,
     )
-    with address_bars() as bars:
+    with traces("mgeo-publisher"), address_bars() as bars:
         published = bars.add("published")
         answered = bars.add("parsed") if wait else None
         try:
