@@ -39,7 +39,9 @@ _CONTROL_ERRORS: Final = MetricSpec(
 
 WORKER_METRICS: Final = (
     MetricSpec("mgeo_worker_ready", "gauge", "1 while the worker is ready to serve"),
-    MetricSpec("mgeo_lag_records", "gauge", "Input records not yet committed", ("partition",)),
+    MetricSpec(
+        "mgeo_lag_records", "gauge", "Input records not yet committed", ("topic", "partition")
+    ),
     MetricSpec("mgeo_lanes", "gauge", "Owned input partitions by state", ("state",)),
     MetricSpec("mgeo_inflight_addresses", "gauge", "Addresses taken in and not yet committed"),
     MetricSpec("mgeo_inflight_bytes", "gauge", "Bytes of input taken in and not yet committed"),
@@ -56,6 +58,12 @@ WORKER_METRICS: Final = (
     ),
     MetricSpec("mgeo_records_passed_over", "counter", "Input records outside the shadow's sample"),
     MetricSpec("mgeo_dead_letters", "counter", "Dead letters by code", ("code",)),
+    MetricSpec(
+        "mgeo_replies",
+        "counter",
+        "Replies to whoever waits for a record: sent, late, no_partition, crowded_out, failed",
+        ("outcome",),
+    ),
     MetricSpec("mgeo_cache_hits", "counter", "Addresses answered from the cache of repeats"),
     MetricSpec("mgeo_cache_misses", "counter", "Addresses that had to be parsed"),
     MetricSpec("mgeo_device_batches", "counter", "Batches run on the device", ("spec",)),

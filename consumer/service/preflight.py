@@ -26,36 +26,42 @@ class FoundTopic:
 
 
 def check_topics(
-    found: Mapping[str, FoundTopic], *, input_topic: str, least_bytes: Mapping[str, int]
+    found: Mapping[str, FoundTopic],
+    *,
+    inputs: Sequence[str],
+    least_bytes: Mapping[str, int],
+    replies: Mapping[str, int],
 ) -> None:
     """Refuse topics that would lose or stop something later.
 
     Args:
         found: by name.
-        input_topic: what is read.
+        inputs: the topics that are read.
         least_bytes: for each output topic the record size it must accept.
+        replies: the same for topics whose partitions are chosen by whoever reads them.
 
     Raises:
         FatalError: ``topic_missing``, ``too_few_partitions`` or ``topic_too_small``.
     """
     hint = "`mgeo topics create` makes them as they must be, `mgeo topics check` compares"
-    for name in (input_topic, *least_bytes):
+    for name in (*inputs, *least_bytes, *replies):
         if name not in found:
             raise FatalError(f"topic {name} does not exist", code="topic_missing", hint=hint)
-    wanted = found[input_topic].partitions
-    for name, size in least_bytes.items():
-        topic = found[name]
-        if topic.partitions < wanted:
+    widest = max(inputs, key=lambda name: found[name].partitions)
+    wanted = found[widest].partitions
+    for name in least_bytes:
+        if found[name].partitions < wanted:
             raise FatalError(
-                f"topic {name} has {topic.partitions} partitions, {input_topic} has {wanted}: "
+                f"topic {name} has {found[name].partitions} partitions, {widest} has {wanted}: "
                 "a result goes to its input's partition",
                 code="too_few_partitions",
                 hint=f"add partitions to {name}; {hint}",
             )
-        if topic.max_message_bytes is not None and topic.max_message_bytes < size:
+    for name, size in (*least_bytes.items(), *replies.items()):
+        most = found[name].max_message_bytes
+        if most is not None and most < size:
             raise FatalError(
-                f"topic {name} takes records of {topic.max_message_bytes} bytes, "
-                f"a worker may write {size}",
+                f"topic {name} takes records of {most} bytes, a worker may write {size}",
                 code="topic_too_small",
                 hint=f"raise max.message.bytes of {name}; {hint}",
             )

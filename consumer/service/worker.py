@@ -22,6 +22,7 @@ from consumer.service.gpu import watch_gpu
 from consumer.service.health import Health, HealthServer
 from consumer.service.preflight import FoundTopic, check_topics, find_topics
 from consumer.service.rejoin import RejoinBudget
+from consumer.service.replier import Replier
 from consumer.settings import WorkerSettings
 from consumer.stream.batcher import Batcher
 from consumer.stream.cache import InterpretationCache
@@ -34,6 +35,8 @@ from consumer.stream.lane import Lane, LaneHost
 from consumer.stream.membership import Ending, Membership, MembershipLimits
 from consumer.stream.pipeline import Pipeline
 from consumer.stream.plan import Plan, Refusal
+from consumer.stream.reading import Readers
+from consumer.stream.replies import NoReplies
 from consumer.stream.residency import ModelLoader, Residency, ResidentSet
 from consumer.stream.roles import Role
 from consumer.stream.sink import AtLeastOnceSink, Sink, TransactionalSink
@@ -103,6 +106,9 @@ class Worker:
         # Names this process in the offset metadata: a lane that reads its own note again
         # knows that there was no crash in between.
         self._process = secrets.token_hex(4)
+        self._repliers = [
+            Replier(topic, self.producer_options(), metrics) for topic in role.replies
+        ]
         self._membership: Membership | None = None
         self._executor: DeviceExecutor | None = None
         self._compared = ""  # the version that MGEO_VERSION was compared with last
@@ -153,6 +159,7 @@ class Worker:
                 background.append(group.create_task(self._follow()))
                 background.append(group.create_task(self._residency.run()))
                 background.append(group.create_task(watch_gpu(self._telemetry.metrics)))
+                background += [group.create_task(one.run()) for one in self._repliers]
                 pipeline, dispatcher = self._engine(pool, executor)
                 background.append(group.create_task(pipeline.run()))
                 background.append(group.create_task(_for_ever(dispatcher.run())))
@@ -187,7 +194,8 @@ class Worker:
             FatalError: see ``check_topics``.
         """
         self._health.waiting_for("the broker")
-        names = [self._role.input_topic, *self._role.largest]
+        role = self._role
+        names = [*role.inputs, *role.largest, *role.replies]
         found: dict[str, FoundTopic] = {}
 
         async def look() -> None:
@@ -198,8 +206,9 @@ class Worker:
                 if await or_event(stop, look()):
                     check_topics(
                         found,
-                        input_topic=self._role.input_topic,
-                        least_bytes=self._role.largest,
+                        inputs=role.inputs,
+                        least_bytes=role.largest,
+                        replies=role.replies,
                     )
                     return True
             except (KafkaError, OSError) as error:
@@ -334,18 +343,21 @@ class Worker:
         transaction_bytes = settings.limits.max_result_bytes * 2
         # Revoked lanes finish their work, commit and close inside the rebalance.
         rebalance_ms = settings.revoke_budget_ms + settings.session_timeout_ms
+        options = {
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "isolation_level": "read_committed",
+            "max_partition_fetch_bytes": settings.limits.max_record_bytes + RECORD_OVERHEAD_BYTES,
+            **self._options,
+        }
         consumer = AIOKafkaConsumer(
             group_id=plan.group,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=settings.session_timeout_ms // 5,
             rebalance_timeout_ms=rebalance_ms,
             # Joining is one request that lasts as long as the rebalance.
             request_timeout_ms=max(settings.request_timeout_ms, rebalance_ms + 5_000),
-            max_partition_fetch_bytes=settings.limits.max_record_bytes + RECORD_OVERHEAD_BYTES,
-            **self._options,
+            **options,
         )
 
         def make_lane(partition: TopicPartition, host: LaneHost) -> Lane:
@@ -362,19 +374,18 @@ class Worker:
                 max_addresses=settings.limits.max_addresses,
                 route=self._role.route,
                 in_flight=self._in_flight,
+                replies=self._repliers[0] if self._repliers else NoReplies(),
                 telemetry=self._telemetry,
                 process=self._process,
                 host=host,
             )
 
         return Membership(
-            topic=self._role.input_topic,
+            readers=Readers(self._role.inputs, consumer, lambda: AIOKafkaConsumer(**options)),
             plan=plan,
-            consumer=consumer,
             admin=admin,
             make_lane=make_lane,
             start=dispatcher.start,
-            in_flight=self._in_flight,
             crashing=lambda: self._executor is not None and self._executor.lost,
             residency=self._residency,
             limits=MembershipLimits(

@@ -23,6 +23,7 @@ from consumer.stream.frontier import Frontier
 from consumer.stream.in_flight import InFlight, Ticket, likely_addresses
 from consumer.stream.plan import Refusal
 from consumer.stream.records import Outgoing, Record
+from consumer.stream.replies import Replies
 from consumer.stream.residency import ResidentSet
 from consumer.stream.sides import Route
 from consumer.stream.sink import Sink, SinkLostError
@@ -86,7 +87,8 @@ class Lane:
         max_bytes: most bytes published in one transaction.
         max_addresses: most addresses that one record can hold.
         route: chooses the models of a record.
-        in_flight: what all lanes together have in work.
+        in_flight: what all lanes of its input together have in work.
+        replies: told about every record that is finished.
         telemetry: told about commits.
         process: names this process in the offset metadata.
         host: who owns the lane.
@@ -103,6 +105,7 @@ class Lane:
         max_addresses: int,
         route: Router,
         in_flight: InFlight,
+        replies: Replies,
         telemetry: Telemetry,
         process: str,
         host: LaneHost,
@@ -116,6 +119,7 @@ class Lane:
         self._max_addresses = max_addresses
         self._route = route
         self._in_flight = in_flight
+        self._replies = replies
         self._telemetry = telemetry
         self._process = process
         self._host = host
@@ -206,7 +210,7 @@ class Lane:
         self._committer = asyncio.create_task(self._commit_until_closed())
         _log.info(
             "lane open",
-            partition=self.partition.partition,
+            **self.partition._asdict(),
             position=position,
             behind=log_end - position,
             serving_epoch=serving.epoch,
@@ -228,7 +232,8 @@ class Lane:
     @property
     def full(self) -> bool:
         """True when more records would only wait here."""
-        return self.in_flight >= self._max_in_flight
+        overloaded = self._in_flight.overloaded()
+        return overloaded or self.in_flight >= self._max_in_flight
 
     @property
     def adopted_epoch(self) -> int:
@@ -332,6 +337,7 @@ class Lane:
     def _finished(self, record: Record) -> None:
         """The record's outgoing record is ready."""
         if self._records.get(record.origin.offset) is record:
+            self._replies.tell(record)  # now: it need not wait for the commit
             size = len(record.outgoing.value) if record.outgoing is not None else 0
             self._frontier.finish(record.origin.offset, size)
             self._changed.set()
@@ -363,7 +369,7 @@ class Lane:
             return None
         _log.info(
             "uncommitted work discarded",
-            partition=self.partition.partition,
+            **self.partition._asdict(),
             records=self.in_flight,
             serving_epoch=serving.epoch,
         )
@@ -486,7 +492,10 @@ class Lane:
         if self.state != "closed":
             self.state = "closed"
             _log.warning(
-                "lane lost", partition=self.partition.partition, reason=reason, fenced=fenced
+                "lane lost",
+                **self.partition._asdict(),
+                reason=reason,
+                fenced=fenced,
             )
             self._telemetry.lane_lost(fenced=fenced)
             self._abandon()
@@ -547,7 +556,7 @@ class Lane:
                 await asyncio.wait({task})
         _log.info(
             "lane closed",
-            partition=self.partition.partition,
+            **self.partition._asdict(),
             position=self._frontier.position,
             left_to_the_next_owner=left,
         )

@@ -20,9 +20,9 @@ from aiokafka.errors import (
 )
 
 from consumer.stream.adoption import opening_epoch
-from consumer.stream.in_flight import InFlight
 from consumer.stream.lane import Lane, LaneHost
 from consumer.stream.plan import Plan, Refusal
+from consumer.stream.reading import Readers
 from consumer.stream.records import Record
 from consumer.stream.residency import Residency, ResidentSet
 from consumer.stream.sink import SinkLostError
@@ -98,13 +98,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     """Joins, works, leaves.
 
     Args:
-        topic: the input topic.
+        readers: not yet started; ``auto_offset_reset`` must be ``none``.
         plan: the group, and how its lanes open.
-        consumer: not yet started; ``auto_offset_reset`` must be ``none``.
         admin: started; reads committed offsets with their metadata.
         make_lane: makes the lane of a partition, for its host.
         start: hands a record to the dispatcher.
-        in_flight: what all lanes have in work.
         crashing: whether what is in work has broken the device.
         residency: the models that lanes open with.
         limits: bounds.
@@ -114,25 +112,22 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     def __init__(
         self,
         *,
-        topic: str,
+        readers: Readers,
         plan: Plan,
-        consumer: AIOKafkaConsumer,
         admin: AIOKafkaAdminClient,
         make_lane: Callable[[TopicPartition, LaneHost], Lane],
         start: Callable[[Lane, Record], None],
-        in_flight: InFlight,
         crashing: Callable[[], bool],
         residency: Residency,
         limits: MembershipLimits,
         telemetry: Telemetry,
     ) -> None:
-        self._topic = topic
+        self._readers = readers
+        self._group = readers.group
         self._plan = plan
-        self._consumer = consumer
         self._admin = admin
         self._make_lane = make_lane
         self._start = start
-        self._in_flight = in_flight
         self._crashing = crashing
         self._residency = residency
         self._limits = limits
@@ -171,9 +166,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             KafkaError: the broker could not be reached to begin with.
         """
         try:
-            if not await or_event(stop, self._consumer.start()):
-                return "drained"
-            self._consumer.subscribe([self._topic], listener=self)
+            for client in self._readers.all:
+                if not await or_event(stop, client.start()):
+                    return "drained"
+            self._group.subscribe(list(self._readers.topics), listener=self)
             await self._take_in(stop)
         finally:
             self._leaving = True
@@ -181,7 +177,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             await self._close_lanes(
                 self._limits.drain_budget_s if drained else self._limits.revoke_budget_s
             )
-            if not await let_go(self._consumer.stop(), _LEAVE_S):
+            stopped = await asyncio.gather(
+                *(let_go(client.stop(), _LEAVE_S) for client in self._readers.all)
+            )
+            if not all(stopped):
                 _log.warning("the group was not left in good order")
         if self._failure is not None:
             raise self._failure
@@ -189,26 +188,38 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def _take_in(self, stop: asyncio.Event) -> None:
         leaving = asyncio.create_task(first_of(stop, self._leave))
+        reading = [asyncio.create_task(self._read(client, leaving)) for client in self._readers.all]
+        try:
+            await asyncio.wait(reading, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            leaving.cancel()  # which ends those that still read
+            await asyncio.wait(reading)
+        for ended in reading:
+            ended.result()
+
+    async def _read(self, client: AIOKafkaConsumer, leaving: asyncio.Task[None]) -> None:
         polling: asyncio.Task[Mapping[TopicPartition, list[Any]]] | None = None
         try:
             while not leaving.done():
                 self._balance_load()
                 # Never cancelled while the consumer lives: a cancelled getmany() leaks a
                 # counter that switches the poll-interval check off.
-                polling = asyncio.create_task(self._poll())
+                polling = asyncio.create_task(self._poll(client))
                 await asyncio.wait({polling, leaving}, return_when=asyncio.FIRST_COMPLETED)
                 if polling.done():
                     self._admit(polling.result())
                     polling = None
         finally:
-            leaving.cancel()
             if polling is not None:
                 await asyncio.wait({polling}, timeout=1.0)
                 polling.add_done_callback(_look_at)  # its records were never admitted
 
-    async def _poll(self) -> Mapping[TopicPartition, list[Any]]:
+    async def _poll(self, client: AIOKafkaConsumer) -> Mapping[TopicPartition, list[Any]]:
+        if client is not self._group and not client.assignment():
+            await asyncio.sleep(0.2)  # it would wait for an assignment, however long that takes
+            return {}
         try:
-            batch: Mapping[TopicPartition, list[Any]] = await self._consumer.getmany(
+            batch: Mapping[TopicPartition, list[Any]] = await client.getmany(
                 timeout_ms=200, max_records=self._limits.poll_records
             )
         except NoOffsetForPartitionError:
@@ -244,17 +255,14 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     def _balance_load(self) -> None:
         """Pause what is full, resume what has room; never drop."""
-        overloaded = self._in_flight.overloaded()
         self.on_room()
         open_lanes = {tp: lane for tp, lane in self._lanes.items() if lane.state == "open"}
-        full = {tp for tp, lane in open_lanes.items() if overloaded or lane.full}
-        assigned = self._consumer.assignment()
-        pause = (full - self._paused_by_us) & assigned
-        resume = ((self._paused_by_us & set(open_lanes)) - full) & assigned
-        if pause:
-            self._consumer.pause(*pause)
-        if resume:
-            self._consumer.resume(*resume)
+        full = {tp for tp, lane in open_lanes.items() if lane.full}
+        assigned = self._group.assignment()
+        for partition in (full - self._paused_by_us) & assigned:
+            self._readers.of(partition).pause(partition)
+        for partition in ((self._paused_by_us & set(open_lanes)) - full) & assigned:
+            self._readers.of(partition).resume(partition)
         self._paused_by_us = full
         self._telemetry.paused(len(full))
 
@@ -270,12 +278,13 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                 lane.pump()
 
     def _tell_lag(self) -> None:
-        assigned = self._consumer.assignment()
-        lag: dict[int, int] = {}
+        assigned = self._group.assignment()
+        lag: dict[TopicPartition, int] = {}
         for partition, lane in self._lanes.items():
-            highwater = self._consumer.highwater(partition) if partition in assigned else None
-            if highwater is not None and lane.state == "open":
-                lag[partition.partition] = max(0, highwater - lane.position)
+            if partition in assigned and lane.state == "open":
+                highwater = self._readers.of(partition).highwater(partition)
+                if highwater is not None:
+                    lag[partition] = max(0, highwater - lane.position)
         self._telemetry.lag(lag)
 
     # --- rebalances -------------------------------------------------------------------------------
@@ -298,8 +307,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             return  # a producer opened now would fence whoever is assigned next
         partitions = sorted(assigned)
         self._telemetry.rebalanced(len(partitions))
-        if partitions:
-            self._consumer.pause(*partitions)
+        self._readers.assigned(partitions)
         for partition in partitions:
             lane = self._make_lane(partition, self)
             self._lanes[partition] = lane
@@ -311,8 +319,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         try:
             await lane.fence()
             committed, metadata = await self._read_committed(partition)
-            beginning = (await self._consumer.beginning_offsets([partition]))[partition]
-            end = (await self._consumer.end_offsets([partition]))[partition]
+            beginning = (await self._group.beginning_offsets([partition]))[partition]
+            end = (await self._group.end_offsets([partition]))[partition]
             try:
                 position = first_position(
                     partition,
@@ -326,14 +334,14 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                     raise
                 first = self._plan.first_offsets.get(partition.partition, beginning)
                 position = first if committed is None else committed
-                await self._stay_shut(partition, lane, position, metadata, error)
+                await self._stay_shut(partition, lane, position, end, metadata, error)
                 return
-            self._consumer.seek(partition, position)  # still gated: the client needs a position
+            self._readers.seek(partition, position)  # still gated: the client needs a position
             serving = await self._serving_at(partition, lane, position, metadata)
             if self._lanes.get(partition) is not lane or lane.state != "opening":
                 return
             # No await from here on: nobody may admit a record between seek and start.
-            self._consumer.seek(partition, position)
+            self._readers.seek(partition, position)
             lane.start(
                 position=position,
                 log_end=end,
@@ -341,19 +349,27 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                 serving=serving,
                 refusal=self._residency.refusal,
             )
-            self._consumer.resume(partition)
+            self._readers.of(partition).resume(partition)
         except SinkLostError as error:
-            _log.warning("lane did not open", partition=partition.partition, reason=str(error))
+            _log.warning(
+                "lane did not open",
+                topic=partition.topic,
+                partition=partition.partition,
+                reason=str(error),
+            )
             self._leave.set()
         except FatalError as error:
             self._fail(error)
         except KafkaError as error:
             _log.warning(
-                "lane did not open", partition=partition.partition, reason=type(error).__name__
+                "lane did not open",
+                topic=partition.topic,
+                partition=partition.partition,
+                reason=type(error).__name__,
             )
             self._leave.set()
         except Exception as error:  # noqa: BLE001  (a task of its own: unseen, it would gate the lane for ever)
-            _log.exception("lane did not open", partition=partition.partition)
+            _log.exception("lane did not open", **partition._asdict())
             self._fail(error)
         finally:
             if self._openings.get(partition) is asyncio.current_task():
@@ -365,14 +381,15 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         partition: TopicPartition,
         lane: Lane,
         position: int,
+        end: int,
         metadata: OffsetMetadata,
         error: FatalError,
     ) -> None:
         """Keep the partition, work on nothing of it, and say why where the controller reads."""
-        _log.error("lane stays shut", partition=partition.partition, code=error.code)
+        _log.error("lane stays shut", **partition._asdict(), code=error.code)
         self._shut[partition] = error.code
         self._telemetry.refused(error.code)
-        await self._consumer.seek_to_end(partition)  # a position that exists; it stays paused
+        self._readers.seek(partition, end)  # a position that exists; it stays paused
         await lane.stay_shut(position, metadata, Refusal(self._plan.epoch, error.code))
 
     async def _serving_at(
@@ -380,7 +397,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     ) -> ResidentSet:
         epoch = opening_epoch(self._plan, metadata.serving_epoch)
         if self._residency.opening(epoch) is None:
-            _log.info("gate closed", partition=partition.partition, needs_epoch=epoch)
+            _log.info(
+                "gate closed",
+                topic=partition.topic,
+                partition=partition.partition,
+                needs_epoch=epoch,
+            )
         while (serving := self._residency.opening(epoch)) is None:
             refusal = self._residency.refusal
             said = (metadata.refused_epoch, metadata.refusal)
@@ -456,7 +478,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         for partition, lane in self._lanes.items():
             reread_from = lane.adopt(serving)
             if reread_from is not None:
-                self._consumer.seek(partition, reread_from)
+                self._readers.seek(partition, reread_from)
 
     def refuse(self, refusal: Refusal | None) -> None:
         """This worker cannot go on to a plan, or can again: every open lane says so."""

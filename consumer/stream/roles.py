@@ -6,7 +6,8 @@ The engine has no ``if role``; it is given one of these. ``shadow.py`` makes the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from aiokafka import ConsumerRecord
 
@@ -29,7 +30,7 @@ class Role:
 
     Attributes:
         name: part of the transactional ids.
-        input_topic: what it reads.
+        inputs: the topics that it reads.
         largest: the largest record that it writes, in bytes, by topic; each topic needs at
             least as many partitions as the input.
         plan: what it does under a control state; None when there is nothing to do.
@@ -37,12 +38,14 @@ class Role:
         route: chooses the models of a record; None passes the record over.
         composer: makes the record that is published.
         crash_code: what is said of a record that keeps killing the process.
+        replies: the topics on which it tells whoever waits for a record, and the largest
+            reply, in bytes; empty where nobody waits.
         answers_repeats: True where what is known of a text may answer for it. False where
             every record must really run: its timing and its place in the log are the point.
     """
 
     name: str
-    input_topic: str
+    inputs: tuple[str, ...]
     largest: Mapping[str, int]
     plan: Callable[[RolloutState], Plan | None]
     waits_for: str
@@ -50,19 +53,22 @@ class Role:
     composer: Composer
     crash_code: str
     answers_repeats: bool
+    replies: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def stable_role(names: TopicNames, limits: Limits) -> Role:
     """Serves production: the serving set's stable model, and its candidate by share."""
+
+    result = limits.max_result_bytes + RECORD_OVERHEAD_BYTES
 
     def plan(state: RolloutState) -> Plan:
         return serving_plan(state, names.stable_group)
 
     return Role(
         name="stable",
-        input_topic=names.events,
+        inputs=names.inputs,
         largest={
-            names.parsed: limits.max_result_bytes + RECORD_OVERHEAD_BYTES,
+            names.parsed: result,
             names.dead_letters: limits.max_record_bytes
             + RECORD_OVERHEAD_BYTES
             + DEAD_LETTER_HEADROOM_BYTES,
@@ -73,6 +79,7 @@ def stable_role(names: TopicNames, limits: Limits) -> Role:
         composer=ParsedComposer(names, limits),
         crash_code=CRASHED_WORKER,
         answers_repeats=True,
+        replies={names.replies: result},
     )
 
 

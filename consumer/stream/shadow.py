@@ -39,7 +39,7 @@ def shadow_role(names: TopicNames, limits: Limits) -> Role:
 
     return Role(
         name="shadow",
-        input_topic=names.events,
+        inputs=(names.events,),
         largest={names.shadow: largest_pair_bytes(limits)},
         plan=plan,
         waits_for="a rollout",

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from aiokafka import TopicPartition
 from prometheus_client import REGISTRY, CollectorRegistry, PlatformCollector, ProcessCollector
 
 from consumer.stream.batcher import Batch
@@ -50,7 +51,7 @@ class Telemetry:
         self._passed_over = metrics.counter("mgeo_records_passed_over")
         self._queue = metrics.histogram("mgeo_queue_seconds")
         self._service = metrics.histogram("mgeo_service_seconds")
-        self._lag_of: set[int] = set()
+        self._lag_of: set[TopicPartition] = set()
         self._dead_letter_lines = LogBudget()
         # Memory, CPU, open files: the client registers them for its default registry alone.
         if registry is not REGISTRY:
@@ -154,13 +155,13 @@ class Telemetry:
         self.metrics.gauge("mgeo_lanes").labels(state="opening").set(opening)
         self.metrics.gauge("mgeo_lanes").labels(state="open").set(open_)
 
-    def lag(self, records: Mapping[int, int]) -> None:
+    def lag(self, records: Mapping[TopicPartition, int]) -> None:
         """Input records that are not committed, by owned partition; the others are forgotten."""
         gauge = self.metrics.gauge("mgeo_lag_records")
-        for partition in self._lag_of - set(records):
-            gauge.remove(str(partition))
-        for partition, count in records.items():
-            gauge.labels(partition=str(partition)).set(count)
+        for gone in self._lag_of - set(records):
+            gauge.remove(gone.topic, str(gone.partition))
+        for one, count in records.items():
+            gauge.labels(topic=one.topic, partition=str(one.partition)).set(count)
         self._lag_of = set(records)
 
     def paused(self, partitions: int) -> None:

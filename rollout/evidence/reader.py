@@ -269,10 +269,10 @@ class EvidenceReader:
             except ValueError:
                 self.corrupt += 1
                 continue
-            if topic == self._names.events and result.partition == record.partition:
-                self.trial.take_production(result)
-            else:
+            if topic not in self._names.inputs or result.partition != record.partition:
                 self.corrupt += 1
+            elif topic == self._names.events:
+                self.trial.take_production(result)
 
     def _is_of(self, record: Any, origin: Origin) -> bool:
         """Evidence stands in the partition of its input; anything else is not ours."""

@@ -201,7 +201,7 @@ async def test_a_new_owner_waits_for_the_epoch_that_the_partition_has_reached(
         await publish(stream, 5)
         await asyncio.sleep(3.0)
         assert (await worker.get("/readyz")).status_code == 503
-        assert await worker.metric('mgeo_lanes{state="opening"}') == PARTITIONS
+        assert await worker.metric('mgeo_lanes{state="opening"}') == 2 * PARTITIONS
         assert (await look(stream)).results == []
         newest = state(4).model_copy(update={"incarnation": "later"})
         await write_state(stream, newest)

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.limits import Limits
 from contracts.metrics import WORKER_METRICS
+from contracts.replies import ReplyTo
 from contracts.settings import KafkaSettings, client_options
 from contracts.spec import ModelSpec
 from producer import AddressPublisher
@@ -49,6 +50,11 @@ async def test_every_metric_moves_and_no_address_is_in_them(
             await publisher.publish([CANARY, CANARY, f"{CANARY}二", instant.BROKEN_TEXT])
         async with AIOKafkaProducer(**client_options(stream)) as producer:
             await producer.send_and_wait(stream.names.events, f"{{{CANARY}".encode())
+            await producer.send_and_wait(
+                stream.names.interactive,
+                f"{{{CANARY}".encode(),
+                headers=ReplyTo(0, "gateway1", "request1").headers(),
+            )
         await until_done(stream)
         async with AddressPublisher(stream) as publisher:
             await publisher.publish([CANARY])

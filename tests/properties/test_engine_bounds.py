@@ -112,9 +112,9 @@ def test_topics_that_could_lose_something_are_refused_by_name(
         del found["out"]
     bad = missing or results < partitions or size < 1000
     if not bad:
-        check_topics(found, input_topic="in", least_bytes={"out": 1000})
+        check_topics(found, inputs=["in"], least_bytes={"out": 1000}, replies={})
         return
     with pytest.raises(FatalError) as caught:
-        check_topics(found, input_topic="in", least_bytes={"out": 1000})
+        check_topics(found, inputs=["in"], least_bytes={"out": 1000}, replies={})
     assert "out" in str(caught.value)
     assert caught.value.code in ("topic_missing", "too_few_partitions", "topic_too_small")

@@ -15,6 +15,7 @@ from consumer.stream.dispatcher import Dispatcher
 from consumer.stream.in_flight import InFlight
 from consumer.stream.lane import Lane
 from consumer.stream.records import Outgoing, Record
+from consumer.stream.replies import NoReplies
 from consumer.stream.residency import ResidentSet
 from consumer.stream.roles import route_by_serving_set, serving_plan
 from consumer.stream.sink import Sink
@@ -125,6 +126,7 @@ class Host:
             max_addresses=1000,
             route=route_by_serving_set,
             in_flight=self.in_flight,
+            replies=NoReplies(),
             telemetry=self.telemetry,
             process=self._name,
             host=self,
