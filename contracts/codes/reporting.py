@@ -37,4 +37,16 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "The directory to be verified lacks files of a report, or they are damaged.",
         "Write the whole archive with mgeo rollout report ID --out DIR.",
     ),
+    CodeSpec(
+        "bad_results_file",
+        ("usage",),
+        "A file that should hold saved results cannot be read, or no line of it is one.",
+        "Write one with mgeo results --out results.jsonl.",
+    ),
+    CodeSpec(
+        "version_not_in_range",
+        ("usage",),
+        "Two versions were to be compared, and one of them made no result in the range.",
+        "Name a version that is there, or widen the range.",
+    ),
 )

@@ -24,6 +24,7 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.demo",
     "deploy.cli.results",
     "deploy.cli.dlq",
+    "deploy.cli.insights",
     "deploy.cli.bench",
 )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+PartDone = Callable[[str, float], None]
+"""Told what is being done, and which part of it is done, in [0, 1]."""
 
 
 class Bar(Protocol):
@@ -73,3 +76,24 @@ def address_bars() -> Iterator[Bars]:
 
     with progress:
         yield _RichBars()
+
+
+@contextmanager
+def progress_line() -> Iterator[PartDone]:
+    """One line on standard error while a person watches it, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda _what, _part: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("reading", total=1.0)
+        yield lambda what, part: bar.update(task, description=what, completed=part)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,13 +13,12 @@ from deploy.cli import exit_codes
 from deploy.cli.cluster import PrefixOption, cluster
 from deploy.cli.output import Output, OutputOption, note, print_json
 from deploy.cli.program import example
+from deploy.cli.progress import PartDone, progress_line
 
 if TYPE_CHECKING:
     from contracts.settings import KafkaSettings
     from rollout.report import ReportFiles
     from rollout.verify import Verification
-
-Progress = Callable[[str, float], None]
 
 UNVERIFIED = {
     "ok": exit_codes.OK,
@@ -76,7 +72,7 @@ def write(kafka: KafkaSettings, rollout_id: str | None, directory: Path) -> Repo
     from deploy.rollouts import opener
     from rollout.report import from_kafka
 
-    with _progress_line() as progress:
+    with progress_line() as progress:
         return asyncio.run(
             from_kafka.write(
                 opener(kafka),
@@ -149,7 +145,7 @@ def _verify(
         return verify_archive(Path(what), keyring=keys)
     kafka = cluster(topic_prefix)
 
-    async def work(progress: Progress) -> Verification:
+    async def work(progress: PartDone) -> Verification:
         rollout_id = what or (await find_standing(rollout_client(kafka), None)).rollout_id
         return await recompute(
             opener(kafka),
@@ -160,7 +156,7 @@ def _verify(
             progress=progress,
         )
 
-    with _progress_line() as progress:
+    with progress_line() as progress:
         return asyncio.run(work(progress))
 
 
@@ -186,24 +182,3 @@ def _print(found: Verification) -> None:
                 note(found.hint)
     for line in found.notes:
         note(line)
-
-
-@contextmanager
-def _progress_line() -> Iterator[Progress]:
-    """One line on standard error while a person watches it, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda _what, _part: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("reading", total=1.0)
-        yield lambda what, part: bar.update(task, description=what, completed=part)

@@ -64,6 +64,9 @@ def parse(arguments: list[str]) -> None:
             name, rest = rest[0], rest[1:]
             command = command.commands[name]
             continue
+        if isinstance(command, TyperGroup) and command.invoke_without_command:
+            command.make_context(name, rest, parent=parent)
+            return
         if isinstance(command, TyperGroup):
             raise ValueError(f"mgeo has no command {' '.join(arguments)}")
         command.make_context(name, rest, parent=parent)
