@@ -21,6 +21,8 @@ LATENCY_BUCKETS_S: Final = tuple(
 
 RATIO_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 
+RECORD_ADDRESSES_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
@@ -167,7 +169,47 @@ CONTROLLER_METRICS: Final = (
 )
 """What a controller exposes."""
 
-ALL_METRICS: Final = tuple(dict.fromkeys((*WORKER_METRICS, *CONTROLLER_METRICS)))
+GATEWAY_METRICS: Final = (
+    MetricSpec("mgeo_gateway_ready", "gauge", "1 while the gateway can take requests"),
+    MetricSpec("mgeo_gateway_workers", "gauge", "Members of the stable workers' group"),
+    MetricSpec("mgeo_gateway_requests", "counter", "HTTP requests answered", ("route", "status")),
+    MetricSpec("mgeo_gateway_problems", "counter", "Requests that were not done", ("code",)),
+    MetricSpec(
+        "mgeo_gateway_request_seconds",
+        "histogram",
+        "From a request's head to its answer, those refused left out",
+        ("route",),
+        LATENCY_BUCKETS_S,
+    ),
+    MetricSpec(
+        "mgeo_gateway_gone_clients", "counter", "Requests whose client left before the answer"
+    ),
+    MetricSpec(
+        "mgeo_gateway_pending_addresses", "gauge", "Addresses taken in and not yet answered"
+    ),
+    MetricSpec(
+        "mgeo_gateway_backlog_records",
+        "gauge",
+        "Records of the gateways' input topic that the workers have not committed",
+    ),
+    MetricSpec(
+        "mgeo_gateway_record_addresses",
+        "histogram",
+        "Addresses in one published record",
+        (),
+        RECORD_ADDRESSES_BUCKETS,
+    ),
+    MetricSpec(
+        "mgeo_gateway_replies",
+        "counter",
+        "Replies read: answered, refused, late, foreign (of another instance), unreadable",
+        ("outcome",),
+    ),
+    _CONTROL_ERRORS,
+)
+"""What a gateway exposes."""
+
+ALL_METRICS: Final = tuple(dict.fromkeys((*WORKER_METRICS, *CONTROLLER_METRICS, *GATEWAY_METRICS)))
 """Every metric once."""
 
 

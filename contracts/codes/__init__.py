@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from contracts.codes import (
+    gateway,
     inputs,
     judging,
     local,
@@ -32,6 +33,7 @@ GROUPS: Final = (
     ("Policies, gates and golden sets", judging.CODES),
     ("Shadow workers and candidates", shadowing.CODES),
     ("Reports and verification", reporting.CODES),
+    ("The HTTP gateway and its client", gateway.CODES),
 )
 """Heading and codes, in the order of the reference page."""
 

@@ -18,6 +18,7 @@ Consequence = Literal[
     "illegal",
     "refused",
     "verdict",
+    "problem",
 ]
 
 CONSEQUENCES: Final[Mapping[Consequence, str]] = MappingProxyType(
@@ -37,6 +38,7 @@ CONSEQUENCES: Final[Mapping[Consequence, str]] = MappingProxyType(
         "illegal": "The current state does not allow it (`IllegalTransition`).",
         "refused": "The controller refuses the request and goes on as before; the audit says so.",
         "verdict": "It stands as the reason beside a verdict, a gate or a phase of a rollout.",
+        "problem": "The gateway answers with a problem document (RFC 9457) that has this code.",
     }
 )
 """What each consequence means, for people."""

@@ -18,6 +18,7 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.parse",
     "deploy.cli.publish",
     "deploy.cli.worker",
+    "deploy.cli.gateway",
     "deploy.cli.model",
     "deploy.cli.rollout",
     "deploy.cli.golden",

@@ -13,6 +13,7 @@ from deploy.reference.insights import insights_page
 from deploy.reference.metrics import metrics_page
 from deploy.reference.settings import settings_page
 from deploy.reference.topics import topics_page
+from producer.gateway.openapi import rendered
 
 DIRECTORY: Final = Path(__file__).parents[2] / "docs" / "reference"
 COMMAND: Final = "python -m deploy.reference"
@@ -29,6 +30,7 @@ def pages() -> dict[str, str]:
         "metrics.md": note + metrics_page(),
         "settings.md": note + settings_page(),
         "topics.md": note + topics_page(),
+        "openapi.json": rendered(),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contracts.codes import CONSEQUENCES, GROUPS
+from contracts.codes import CONSEQUENCES, GROUPS, CodeSpec
+from contracts.problems import PROBLEMS
 from deploy.reference.markdown import table
 
 
@@ -28,7 +29,7 @@ def errors_page() -> str:
                 (
                     (
                         f"`{spec.code}`",
-                        ", ".join(f"`{one}`" for one in spec.consequences),
+                        ", ".join(_consequences(spec)),
                         spec.meaning,
                         spec.remedy,
                     )
@@ -37,3 +38,11 @@ def errors_page() -> str:
             )
         )
     return "".join(parts)
+
+
+def _consequences(spec: CodeSpec) -> list[str]:
+    """Each consequence; beside ``problem`` stands the HTTP status."""
+    found = [f"`{one}`" for one in spec.consequences if one != "problem"]
+    if spec.code in PROBLEMS:
+        return [*found, f"`problem` {PROBLEMS[spec.code].status}"]
+    return [*found, "`problem`"] if "problem" in spec.consequences else found

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from contracts.metrics import ALL_METRICS
+from contracts.settings import MgeoSettings
 from contracts.topics import TopicNames, standard_topics
 from deploy import reference
 from deploy.reference.metrics import shown_name
@@ -48,7 +49,7 @@ def test_another_machine_with_other_settings_generates_the_same(tmp_path: Path) 
 
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True)
 
-    assert {path.name: path.read_text("utf-8") for path in tmp_path.glob("*.md")} == PAGES
+    assert {path.name: path.read_text("utf-8") for path in tmp_path.glob("*.*")} == PAGES
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -69,7 +70,7 @@ def test_every_setting_has_its_variable_and_says_what_it_is_for() -> None:
     assert {"KafkaSettings", "ParserSettings"} <= {model.__name__ for model in models}
     for model in models:
         for name, field in model.model_fields.items():
-            assert f"| `MGEO_{name.upper()}` |" in page, name
+            assert f"| `{variable(model, name)}` |" in page, name
             assert field.description, f"{model.__name__}.{name} needs a docstring below it"
 
 
@@ -77,11 +78,15 @@ def test_one_variable_has_one_default_in_all_models() -> None:
     defaults: dict[str, set[str]] = {}
     for model in settings_models():
         for name, field in model.model_fields.items():
-            defaults.setdefault(name, set()).add(repr(field.default))
+            defaults.setdefault(variable(model, name), set()).add(repr(field.default))
 
     differing = {name for name, values in defaults.items() if len(values) > 1}
     # Each server has a host and a port of its own, said on its command line.
-    assert differing <= {"host", "port"}
+    assert differing <= {"MGEO_HOST", "MGEO_PORT"}
+
+
+def variable(model: type[MgeoSettings], name: str) -> str:
+    return f"{model.model_config['env_prefix']}{name}".upper()
 
 
 def test_every_metric_and_every_topic_is_there() -> None:

@@ -1,0 +1,1 @@
+"""The HTTP front door: requests in, answers of the same workers out, over Kafka."""

@@ -1,0 +1,135 @@
+"""The gateway over a real broker: requests become records, replies become answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from contracts.control import first_state
+from contracts.decode import decode_batch
+from contracts.limits import Limits
+from contracts.settings import KafkaSettings, client_options
+from contracts.spec import ModelSpec
+from tests.brokers.admin import TopicFactory
+from tests.streams.gateway import RunningGateway, running_gateway
+from tests.streams.stand_in_replier import Replier, running_replier
+from tests.streams.stand_in_worker import MODEL
+from tests.streams.worker import write_state
+
+pytestmark = pytest.mark.broker
+
+STABLE = ModelSpec(
+    version=MODEL.version,
+    digest=MODEL.digest,
+    precision=MODEL.precision,
+    fingerprint=MODEL.fingerprint,
+)
+
+PATIENT = {"timeout_ms": 30_000, "max_wait_ms": 30_000}
+"""A busy machine is slow, not wrong."""
+
+
+@pytest.fixture
+async def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
+    names = topics.create_standard(partitions=2)
+    stream = kafka.model_copy(update={"topic_prefix": names.prefix})
+    await write_state(
+        stream, first_state(STABLE, incarnation="test", updated_at="2026-01-01T00:00:00Z")
+    )
+    return stream
+
+
+@pytest.fixture
+async def replier(stream: KafkaSettings) -> AsyncIterator[Replier]:
+    async with running_replier(stream) as replier:
+        yield replier
+
+
+@pytest.fixture
+async def gateway(stream: KafkaSettings, replier: Replier) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(stream, **PATIENT) as gateway:
+        await gateway.warm()
+        replier.records.clear()
+        yield gateway
+
+
+async def test_an_address_is_answered_with_its_flat_view_and_the_model_in_headers(
+    gateway: RunningGateway,
+) -> None:
+    async with gateway.client() as client:
+        answer = await client.post("/parse", json={"address": "沪浦东新区"})
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {
+        "prov": "沪",
+        "components": [{"type": "prov", "text": "沪", "start": 0, "end": 1, "confidence": 0.5}],
+        "confidence": 0.5,
+        "adcode": "110108",
+        "inferred": [],
+        "issues": [],
+    }
+    assert answer.headers["x-mgeo-model"] == STABLE.name
+    assert answer.headers["x-mgeo-track"] == "stable"
+    assert answer.headers["x-mgeo-origin"].startswith(gateway.gateway._kafka.names.interactive)
+
+
+async def test_concurrent_requests_share_records_and_each_gets_its_own_answer(
+    gateway: RunningGateway, replier: Replier
+) -> None:
+    texts = [chr(0x4E00 + number % 90) + "路" for number in range(300)]
+    async with gateway.client() as client:
+        answers = await asyncio.gather(
+            *(client.post("/parse", json={"address": text}) for text in texts)
+        )
+
+    assert [answer.status_code for answer in answers] == [200] * 300
+    assert [answer.json()["prov"] for answer in answers] == [text[0] for text in texts]
+    assert len(replier.records) < 300
+    for record in replier.records:
+        batch = decode_batch(record.value, Limits())
+        assert len({one.id for one in batch.addresses}) == len(batch.addresses)
+
+
+async def test_a_batch_is_one_record_and_a_bad_address_is_its_own_problem(
+    gateway: RunningGateway, replier: Replier
+) -> None:
+    body = {"addresses": ["京", {"id": "b", "text": "沪"}, "   ", 7, {"id": "c", "text": "粤"}]}
+    async with gateway.client() as client:
+        answer = await client.post("/parse/batch", json=body)
+
+    assert answer.status_code == 200, answer.text
+    found = [(one["id"], one["status"], one.get("prov")) for one in answer.json()["results"]]
+    assert found == [
+        ("1", "ok", "京"),
+        ("b", "ok", "沪"),
+        ("3", "error", None),
+        ("#3", "error", None),
+        ("c", "ok", "粤"),
+    ]
+    assert len(replier.records) == 1
+
+
+async def test_events_are_acknowledged_with_where_they_are_in_the_log(
+    gateway: RunningGateway, stream: KafkaSettings
+) -> None:
+    async with gateway.client() as client:
+        answer = await client.post(
+            "/events", json={"addresses": ["京", "", "沪"], "source": "shop", "key": "k"}
+        )
+
+    assert answer.status_code == 202, answer.text
+    accepted = answer.json()
+    (record,) = accepted["records"]
+    assert accepted["rejected"] == [{"position": 1, "code": "empty_text"}]
+    async with AIOKafkaConsumer(
+        stream.names.events, auto_offset_reset="earliest", **client_options(stream)
+    ) as consumer:
+        found = await asyncio.wait_for(consumer.getone(), 10)
+    assert (found.partition, found.offset) == (record["partition"], record["offset"])
+    batch = decode_batch(found.value, Limits())
+    assert (batch.batch_id, batch.source) == (accepted["batch_id"], "shop")
+    assert [one.text for one in batch.addresses] == ["京", "沪"]
+    assert found.key == b"k"
