@@ -38,4 +38,4 @@ def serve_gateway(settings: GatewaySettings, kafka: KafkaSettings, limits: Limit
             ),
         )
 
-    run_service(main())
+    run_service(main(), "mgeo-gateway")
