@@ -8,21 +8,21 @@ negative control: if that kept to α too, this harness could not tell a sound ju
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
+from benchmarks.kept_runs import KeptRuns, Row
 from benchmarks.real_pairs import HERE, STORED, stored_pairs
 from benchmarks.traffic import Damage, Pool, Shape, Traffic, rollout_of
 from contracts.judgement import Verdict
 from contracts.policy import Policy
 from rollout.evidence import Trial
+from rollout.policy import policy_digest
 from rollout.stats.display import clopper_pearson_interval, wilson_interval
 
 Scenario = Literal[
@@ -142,15 +142,15 @@ def share_of(hits: int, runs: int) -> dict[str, float | int]:
     }
 
 
-def figures(runs: Sequence[Run]) -> dict[str, Any]:
+def figures(rows: Sequence[Row]) -> dict[str, Any]:
     """What the runs of one scenario show."""
-    units = sorted(run.units for run in runs if run.verdict == "pass")
+    units = sorted(row["units"] for row in rows if row["verdict"] == "pass")
     return {
-        "promoted": share_of(sum(run.verdict == "pass" for run in runs), len(runs)),
-        "gate_proven": share_of(sum(run.proven for run in runs), len(runs)),
-        "aborted": share_of(sum(run.verdict == "fail" for run in runs), len(runs)),
-        "wilson_at_some_look": share_of(sum(run.wilson for run in runs), len(runs)),
-        "looks_mean": round(sum(run.looks for run in runs) / len(runs), 1),
+        "promoted": share_of(sum(row["verdict"] == "pass" for row in rows), len(rows)),
+        "gate_proven": share_of(sum(row["proven"] for row in rows), len(rows)),
+        "aborted": share_of(sum(row["verdict"] == "fail" for row in rows), len(rows)),
+        "wilson_at_some_look": share_of(sum(row["wilson"] for row in rows), len(rows)),
+        "looks_mean": round(sum(row["looks"] for row in rows) / len(rows), 1),
         "median_addresses_to_promotion": units[len(units) // 2] if units else None,
     }
 
@@ -162,8 +162,18 @@ def _many(jobs: Iterable[tuple[Scenario, int, int, int]]) -> list[Run]:
     ]
 
 
+def _conditions(most: int, records: int) -> dict[str, Any]:
+    """What a run depends on, beside its seed and the code."""
+    return {
+        "max_pairs": most,
+        "records_per_cut": records,
+        "policy": policy_digest(policy_of(most)),
+        "traffic": asdict(Shape()),
+    }
+
+
 def main() -> None:
-    """Simulate, print, keep the raw figures."""
+    """Simulate what is not in the file yet, print, keep the raw figures."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--null", type=int, default=2000, help="rollouts at each threshold")
     options.add_argument("--power", type=int, default=400, help="rollouts above each threshold")
@@ -172,6 +182,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options.add_argument("--only", nargs="*", default=None, metavar="SCENARIO")
+    options.add_argument("--anew", action="store_true", help="run again what is in the file")
     options.add_argument("--out", type=Path, default=HERE / "false-promotion.json")
     chosen = options.parse_args()
 
@@ -183,42 +194,35 @@ def main() -> None:
         ("exact_above", chosen.power, chosen.power_max_pairs, 200),
         ("f1_above", chosen.power, chosen.power_max_pairs, 200),
     ]
-    started = time.monotonic()
-    done: dict[str, list[Run]] = {}
+    plan = [one for one in plan if chosen.only is None or one[0] in chosen.only]
+    kept = KeptRuns(
+        chosen.out, {scenario: _conditions(most, records) for scenario, _, most, records in plan}
+    )
     with ProcessPoolExecutor(chosen.workers) as workers, Progress() as progress:
         for scenario, count, most, records in plan:
-            if chosen.only is not None and scenario not in chosen.only:
-                continue
-            task = progress.add_task(scenario, total=count)
-            seeds = range(chosen.seed, chosen.seed + count)
-            jobs = [(scenario, seed, most, records) for seed in seeds]
-            parts = [workers.submit(_many, jobs[at : at + 5]) for at in range(0, count, 5)]
-            runs: list[Run] = []
+            seeds = set(range(chosen.seed, chosen.seed + count))
+            left = sorted(seeds if chosen.anew else seeds - kept.seeds(scenario))
+            jobs = [(scenario, seed, most, records) for seed in left]
+            parts = [workers.submit(_many, jobs[at : at + 5]) for at in range(0, len(jobs), 5)]
+            task = progress.add_task(scenario, total=count, completed=count - len(left))
             for part in as_completed(parts):
-                runs += part.result()
-                progress.update(task, completed=len(runs))
-                done[scenario] = sorted(runs, key=lambda run: run.seed)
-                if len(runs) % 100 == 0 or len(runs) == count:
-                    _keep(chosen.out, done, vars(chosen), time.monotonic() - started)
-            progress.console.print(scenario, figures(done[scenario]))
+                runs = part.result()
+                kept.add(asdict(run) for run in runs)
+                progress.update(task, advance=len(runs))
+                _write(kept)
+            progress.console.print(scenario, figures(kept.rows(scenario)))
 
 
-def _keep(path: Path, done: dict[str, list[Run]], options: dict[str, Any], took: float) -> None:
-    kept = {name: value for name, value in options.items() if name != "out"}
-    rows = [asdict(run) for runs in done.values() for run in runs]
-    columns = list(rows[0])
-    head = json.dumps(
-        {
-            "options": kept,
-            "alpha": policy_of(100).alpha.model_dump(),
-            "seconds": round(took),
-            "figures": {name: figures(runs) for name, runs in done.items()},
-            "columns": columns,
+def _write(kept: KeptRuns) -> None:
+    head = {
+        "alpha": policy_of(100).alpha.model_dump(),
+        "figures": {
+            scenario: figures(rows)
+            for scenario in get_args(Scenario)
+            if (rows := kept.rows(scenario))
         },
-        indent=1,
-    )
-    lines = ",\n".join(json.dumps([row[name] for name in columns]) for row in rows)
-    path.write_text(f'{head[:-2]},\n "runs": [\n{lines}\n]}}\n', encoding="utf-8")
+    }
+    kept.write(head, [column.name for column in fields(Run)])
 
 
 if __name__ == "__main__":
