@@ -142,6 +142,23 @@ def the_current(state: RolloutState | None, rollout_id: str | None, *, verb: str
     return current
 
 
+def no_way_back(found: Standing) -> UsageError | None:
+    """What there is to say of a promotion that is asked back too late; None when it was none.
+
+    Args:
+        found: an earlier rollout that the control record keeps nothing of any more.
+    """
+    if found.phase is not Phase.PROMOTED:
+        return None
+    before = found.rollout.reference
+    return UsageError(
+        f"{found.rollout_id} was promoted, but {before.name}, which served before it, is no "
+        "longer kept: a later candidate has been staged since",
+        code="no_way_back",
+        hint=f"start a rollout of it: mgeo rollout start --candidate {before.version}",
+    )
+
+
 async def ask(client: RolloutClient, request: RolloutRequest) -> bool:
     """Send a request and wait for the controller's answer.
 

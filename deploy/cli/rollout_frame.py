@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.phases import Phase
-from deploy.cli.rollout_view import number
+from deploy.cli.rollout_view import number, way_back_words
 from rollout.progress import FORWARD, about, in_phase_for, waits_for
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Frame:
 def draw(frame: Frame, *, width: int, height: int) -> list[Text | Table]:
     """The frame as lines and one table; at most ``height`` lines of at most ``width`` cells."""
     lines: list[Text | Table] = [_head(frame), _way(frame), *_waiting(frame, width), Text()]
-    lines += [*_models(frame, width), _adoption(frame, width), _pairs(frame)]
+    lines += [*_models(frame, width), _adoption(frame, width), _pairs(frame), *_back(frame)]
     judgement = frame.standing.judgement
     if judgement is not None and judgement.gates:
         room = height - len(lines) - 4
@@ -87,6 +87,8 @@ def one_line(frame: Frame) -> str:
         ]
         parts.append(judgement.verdict)
     parts.append(_sentence(frame))
+    if standing.ended:
+        parts += [f"way back: {words}" for words in way_back_words(standing)]
     return " · ".join(part for part in parts if part)
 
 
@@ -200,6 +202,13 @@ def _pairs(frame: Frame) -> Text:
     if frame.standing.rollout.served:
         line.append(f"; served {frame.standing.rollout.served:,}")
     return line
+
+
+def _back(frame: Frame) -> list[Text]:
+    """How the newest promotion can be taken back, where it can."""
+    return [
+        Text.assemble(("way back   ", "dim"), words) for words in way_back_words(frame.standing)
+    ]
 
 
 def _adoption(frame: Frame, width: int) -> Text:

@@ -107,11 +107,13 @@ def _verb(
 async def _ask(
     kind: Verb, rollout_id: str | None, reason: str, kafka: KafkaSettings
 ) -> tuple[Standing, bool]:
+    from contracts.errors import UsageError
     from deploy.cli.rollout_waiting import asking
     from deploy.rollouts import (
         ask,
         find_standing,
         new_request_id,
+        no_way_back,
         requested_by,
         rollout_client,
         the_current,
@@ -119,7 +121,12 @@ async def _ask(
     from rollout.asking import verb_request
 
     client = rollout_client(kafka)
-    current = the_current(await client.state(), rollout_id, verb=kind)
+    try:
+        current = the_current(await client.state(), rollout_id, verb=kind)
+    except UsageError as error:
+        if error.code != "rollout_ended" or kind != "rollback":
+            raise
+        raise no_way_back(await find_standing(client, rollout_id)) or error from None
     request = verb_request(
         kind,
         current.rollout,

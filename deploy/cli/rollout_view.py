@@ -122,6 +122,17 @@ def way_back_document(standing: Standing) -> dict[str, Any] | None:
     }
 
 
+def way_back_words(standing: Standing) -> list[str]:
+    """The same for people, the command first; nothing where there is none."""
+    document = way_back_document(standing)
+    return [] if document is None else [f"{_way_back(document)} (to {document['returns_to']})"]
+
+
+def _way_back(document: Mapping[str, Any]) -> str:
+    first = f", after {document['first']}" if document["first"] else ""
+    return f"{document['command']}{first}"
+
+
 def spec_document(spec: ModelSpec) -> dict[str, str]:
     """A spec, with the name that people write."""
     return {"name": spec.name, **spec.model_dump(mode="json")}
@@ -186,8 +197,7 @@ def facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     )
     back = document["way_back"]
     if back is not None:
-        first = f", after {back['first']}" if back["first"] else ""
-        lines.append(("way back", f"to {back['returns_to']}: {back['command']}{first}"))
+        lines.append(("way back", f"to {back['returns_to']}: {_way_back(back)}"))
     if document["served"]:
         lines.append(
             (

@@ -302,3 +302,62 @@ async def test_the_sink_in_memory_fences_like_the_real_one() -> None:
         await old.commit([], 1, "")
     assert caught.value.fenced
     await new.commit([], 1, "")
+
+
+def _forward() -> RolloutState:
+    return RolloutState(
+        incarnation="test",
+        revision=2,
+        serving=ServingSet(stable=instant.spec(), serving_epoch=2),
+        phase="CUTTING_OVER",
+    )
+
+
+async def test_work_in_hand_is_finished_before_a_lane_moves_forward() -> None:
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0))
+    for offset in range(3):
+        lane.admit(message(offset))
+    await settle()
+    assert lane.adopt(resident(_forward())) is None
+    await settle()
+    assert lane.adopted_epoch == 1
+    for record in [*host.pipeline.inside]:
+        host.pipeline.finish(record)
+    await settle()
+    assert lane.adopted_epoch == 2
+    assert OffsetMetadata.decode(broker.partitions[0].metadata).from_offset == 3  # type: ignore[union-attr]  # it is ours
+    assert lane.hasten(2) is None, "there is nothing left to hasten"
+    assert published(broker) == ["0/0", "0/1", "0/2"]
+    await lane.close(0)
+
+
+async def test_work_that_takes_too_long_is_done_again_under_the_new_serving_set() -> None:
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0))
+    for offset in range(3):
+        lane.admit(message(offset))
+    await settle()
+    host.pipeline.finish(record_at(host, 0))
+    await settle()
+    lane.adopt(resident(_forward()))
+    assert lane.hasten(1) is None, "another epoch is none of its business"
+    assert lane.hasten(2) == 1
+    assert lane.hasten(2) is None
+    await settle()
+    assert lane.adopted_epoch == 2
+    assert OffsetMetadata.decode(broker.partitions[0].metadata).from_offset == 1  # type: ignore[union-attr]  # it is ours
+    late = [*host.pipeline.inside]
+    for offset in (1, 2):
+        lane.admit(message(offset))
+    await settle()
+    for record in late:  # what the old work comes to is not wanted any more
+        host.pipeline.finish(record)
+    await settle()
+    assert published(broker) == ["0/0"]
+    for record in [*host.pipeline.inside]:
+        host.pipeline.finish(record)
+    await settle()
+    assert published(broker) == ["0/0", "0/1", "0/2"]
+    assert host.in_flight.addresses == 0
+    await lane.close(0)

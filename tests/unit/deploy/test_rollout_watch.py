@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -177,3 +178,22 @@ def test_the_timeline_says_who_asked_and_why_it_was_refused() -> None:
     lines = timeline(record, gates=True)
     assert "cut 4: continue, 1,234 distinct addresses" in lines[0]
     assert len(lines) == 1 + len(judgement.gates)
+
+
+def test_a_promotion_says_how_it_can_be_taken_back() -> None:
+    ended = standing(Phase.PROMOTED)
+    kept = replace(ended, way_back=ended.rollout)
+    words = f"mgeo rollout rollback {ended.rollout_id} (to {instant.spec().name})"
+    assert f"way back   {words}" in shown(Frame(kept, NOW), width=100)
+    narrow = "\n".join(shown(Frame(kept, NOW)))
+    assert f"mgeo rollout rollback {ended.rollout_id}" in narrow, "whatever does not fit"
+    assert f"way back: {words}" in one_line(Frame(kept, NOW))
+    assert "way back" not in "\n".join([*shown(Frame(ended, NOW)), one_line(Frame(ended, NOW))])
+
+
+def test_while_another_runs_the_earlier_way_back_begins_with_ending_it() -> None:
+    running = standing()
+    earlier = running.rollout.model_copy(update={"rollout_id": "r-0"})
+    lines = shown(Frame(replace(running, way_back=earlier), NOW), width=120)
+    (line,) = [line for line in lines if line.startswith("way back")]
+    assert f"rollback r-0, after mgeo rollout abort {running.rollout_id}" in line

@@ -7,15 +7,16 @@ import base64
 import pytest
 
 from contracts.audit import AuditRecord
+from contracts.errors import UsageError
 from contracts.phases import Phase
 from deploy.cli.rollout_view import facts, status_document
-from deploy.rollouts import the_current
+from deploy.rollouts import no_way_back, the_current
 from rollout.approvals import Keyring, new_key, sign
 from rollout.chronicle import Chronicle
 from rollout.controller.memory import AuditMemory
 from rollout.history import Rollouts
 from rollout.recomputing import check_approval
-from rollout.standing import standing_of, way_back
+from rollout.standing import standing_from_audit, standing_of, way_back
 from tests.oracles.rollout_history import violations
 from tests.properties.rollouts import CANDIDATE, OTHER, STABLE, Plane, with_approval
 
@@ -207,6 +208,25 @@ def test_a_rollback_without_an_id_means_what_serves() -> None:
     newest = Plane()
     newest.reach("PROMOTED")
     assert the_current(newest.state, None, verb="rollback").rollout_id == "r-1"
+
+
+def test_asked_back_too_late_a_promotion_is_told_why() -> None:
+    plane = promoted_and_another("STAGING")
+    plane.verb("abort")
+
+    with pytest.raises(UsageError, match="r-2") as caught:
+        the_current(plane.state, "r-1", verb="rollback")
+    assert caught.value.code == "rollout_ended"
+    found = standing_from_audit(one for one in plane.audit if one.rollout_id == "r-1")
+    assert found is not None
+    late = no_way_back(found)
+    assert late is not None
+    assert late.code == "no_way_back"
+    assert STABLE.name in str(late)
+    assert f"--candidate {STABLE.version}" in late.hint
+    aborted = standing_from_audit(one for one in plane.audit if one.rollout_id == "r-2")
+    assert aborted is not None
+    assert no_way_back(aborted) is None, "it never served"
 
 
 def test_where_it_stands_tells_of_the_way_back() -> None:
