@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    KafkaError,
-    NotCoordinatorForGroupError,
-)
+from aiokafka.errors import KafkaError
 
 from contracts.control import encode_state, first_state
 from contracts.errors import BackendUnreachableError
 from contracts.headers import cloud_event
-from contracts.offset_metadata import OffsetMetadata
 from contracts.settings import KafkaSettings, client_options
 from contracts.spec import ModelSpec
 from contracts.topics import CONTROL_KEY
-
-_COORDINATOR_WITHIN_S: Final = 30.0
+from rollout.group_notes import group_notes
 
 
 def ensure_first_state(kafka: KafkaSettings) -> str | None:
@@ -101,36 +90,8 @@ async def _highest_epoch(kafka: KafkaSettings) -> int:
     A control topic that was made anew finds the notes of its earlier life still there, and lanes
     wait for the epoch that their partition has reached.
     """
-    admin = AIOKafkaAdminClient(**client_options(kafka))
-    await admin.start()
-    try:
-        offsets = await _offsets(admin, kafka.names.stable_group)
-    finally:
-        await admin.close()
-    notes = [
-        OffsetMetadata.decode(one.metadata)
-        for pair, one in offsets.items()
-        if pair.topic == kafka.names.events
-    ]
-    return max((note.serving_epoch for note in notes if note is not None), default=0)
-
-
-async def _offsets(admin: AIOKafkaAdminClient, group: str) -> Mapping[Any, Any]:
-    """A group's offsets. A new cluster makes its topic of groups only when it is first asked."""
-    deadline = time.monotonic() + _COORDINATOR_WITHIN_S
-    while True:
-        try:
-            offsets: Mapping[Any, Any] = await admin.list_consumer_group_offsets(group)
-        except (
-            GroupCoordinatorNotAvailableError,
-            GroupLoadInProgressError,
-            NotCoordinatorForGroupError,
-        ):
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.2)
-        else:
-            return offsets
+    notes = (await group_notes(kafka, kafka.names.stable_group, kafka.names.events)).notes
+    return max((note.serving_epoch for note in notes.values()), default=0)
 
 
 async def _has_record(kafka: KafkaSettings) -> bool:

@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
-
 from contracts.headers import CONNECT_OFFSET, CONNECT_PARTITION, ERROR_CODE, header
-from contracts.settings import KafkaSettings, client_options
+from contracts.settings import KafkaSettings
 from producer.topic_log import TopicLog
+from rollout.group_notes import group_notes
 
 Place = tuple[int, int]
 """(input partition, input offset)."""
@@ -116,17 +115,7 @@ async def read_books(kafka: KafkaSettings) -> Books:
 
 async def committed_offsets(kafka: KafkaSettings, group: str, topic: str) -> dict[int, int]:
     """A group's committed offset by partition of one topic."""
-    admin = AIOKafkaAdminClient(**client_options(kafka))
-    await admin.start()
-    try:
-        offsets = await admin.list_consumer_group_offsets(group)
-    finally:
-        await admin.close()
-    return {
-        partition.partition: found.offset
-        for partition, found in offsets.items()
-        if partition.topic == topic
-    }
+    return dict((await group_notes(kafka, group, topic)).offsets)
 
 
 async def read_topic(kafka: KafkaSettings, topic: str) -> list[Any]:

@@ -21,6 +21,7 @@ from contracts.headers import cloud_event
 from contracts.offset_metadata import OffsetMetadata
 from contracts.requests import RolloutRequest, encode_request
 from contracts.settings import KafkaSettings, client_options
+from rollout.group_notes import group_notes
 from rollout.logs import Log, OpenLog
 
 _ASK_BROKER_EVERY_S = 5.0
@@ -165,18 +166,11 @@ class RolloutClient:
             await admin.close()
 
     async def _lanes(self, group: str) -> dict[int, OffsetMetadata]:
-        admin = await self._admin()
         try:
-            found = await admin.list_consumer_group_offsets(group)
+            found = await group_notes(self._kafka, group, self._names.events)
         except (KafkaError, OSError) as error:
             raise self._away() from error
-        finally:
-            await admin.close()
-        return {
-            pair.partition: OffsetMetadata.decode(committed.metadata) or OffsetMetadata()
-            for pair, committed in found.items()
-            if pair.topic == self._names.events
-        }
+        return dict(found.notes)
 
     async def _admin(self) -> AIOKafkaAdminClient:
         admin = AIOKafkaAdminClient(**client_options(self._kafka))

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from contracts.offset_metadata import OffsetMetadata
-from contracts.rollout import Offsets
+from rollout.group_notes import GroupNotes, read_group
 
 RETENTION: Final = "retention.ms"
-
-
-@dataclass(frozen=True, slots=True)
-class GroupNotes:
-    """One consumer group on one topic.
-
-    Attributes:
-        offsets: committed, by partition.
-        notes: what stands beside them; a group of another program has noted nothing.
-    """
-
-    offsets: Offsets
-    notes: Mapping[int, OffsetMetadata]
 
 
 class Observer:
@@ -60,19 +45,8 @@ class Observer:
 
     async def group(self, name: str) -> GroupNotes:
         """What a group has committed of the input, and noted beside it."""
-        found = await self._admin.list_consumer_group_offsets(name)
-        mine = {
-            pair.partition: at
-            for pair, at in found.items()
-            if pair.topic == self._events and at.offset >= 0
-        }
-        return GroupNotes(
-            {partition: int(at.offset) for partition, at in mine.items()},
-            {
-                partition: OffsetMetadata.decode(at.metadata) or OffsetMetadata()
-                for partition, at in mine.items()
-            },
-        )
+        # No waiting: while the group cannot be asked, the controller has other things to do.
+        return await read_group(self._admin, name, self._events, within_s=0.0)
 
     async def retention_ms(self, topic: str) -> int:
         """For how long a topic keeps records, in milliseconds; -1 means for ever."""
