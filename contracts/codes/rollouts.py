@@ -26,6 +26,12 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Start one with mgeo rollout controller; if one runs, its log says what holds it up.",
     ),
     CodeSpec(
+        "stopped_asking",
+        ("transient",),
+        "A command was told to stop before the controller had answered it.",
+        "Run it again: a request that was sent is obeyed once. The exit code is 124.",
+    ),
+    CodeSpec(
         "evidence_repartitioned",
         ("transient",),
         "The input was given more partitions while a rollout runs.",
@@ -147,7 +153,7 @@ CODES: Final[tuple[CodeSpec, ...]] = (
     ),
     CodeSpec(
         "no_way_back",
-        ("refused",),
+        ("refused", "usage"),
         "The model that served before this promotion is no longer kept beside the present one.",
         "Start a rollout of that model: it is still in the store.",
     ),

@@ -38,6 +38,7 @@ MEANINGS: dict[int, str] = {
 _BY_CODE: dict[str, int] = {
     "rollout_running": BUSY,
     "no_controller": UNREACHABLE,
+    "stopped_asking": TIMED_OUT,
     # Refusals of a start that its asker has to mend.
     "already_stable": USAGE,
     "golden_not_run": USAGE,

@@ -225,7 +225,7 @@ async def _start(kafka: KafkaSettings, wish: _Wish) -> _Started:
     from contracts.errors import UsageError
     from contracts.requests import StartRequest
     from deploy.candidates import candidate_spec, fingerprint_doubt
-    from deploy.cli.rollout_waiting import asking
+    from deploy.cli.rollout_waiting import asking, stoppable
     from deploy.rollouts import (
         RequestRefusedError,
         ask,
@@ -237,7 +237,8 @@ async def _start(kafka: KafkaSettings, wish: _Wish) -> _Started:
     from rollout.asking import new_rollout_id, start_request
 
     client = rollout_client(kafka)
-    state = await client.state()
+    with stoppable():
+        state = await client.state()
     if state is None:
         raise UsageError(
             "no model serves yet: there is nothing to compare with",

@@ -150,16 +150,41 @@ class _StopSignals:
 
 
 @contextmanager
-def asking() -> Iterator[None]:
-    """Tells a person that the controller's answer is waited for; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-    from rich.status import Status
+def stoppable() -> Iterator[None]:
+    """A signal inside it ends the command with a word on what that leaves behind.
 
-    with Status("waiting for the controller’s answer", console=Console(stderr=True)):
-        yield
+    Raises:
+        TransientError: ``stopped_asking``.
+    """
+    from contracts.errors import TransientError
+
+    told = _StopSignals()
+    try:
+        with told:
+            yield
+    except asyncio.CancelledError:
+        if not told.name:
+            raise
+        raise TransientError(
+            f"stopped by {told.name} before there was an answer",
+            code="stopped_asking",
+            hint="what was asked may still be done: run the same command again, which does "
+            "nothing twice, or look at mgeo rollout status",
+        ) from None
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Waiting for the controller's answer: a person is told of it, and a signal ends it."""
+    with stoppable():
+        if not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console
+        from rich.status import Status
+
+        with Status("waiting for the controller’s answer", console=Console(stderr=True)):
+            yield
 
 
 @contextmanager

@@ -285,14 +285,16 @@ async def test_a_control_topic_of_another_incarnation_is_read_anew(
     assert (await c.state_of(stream)).serving.stable == c.CANDIDATE
 
 
+@pytest.mark.parametrize("which", ["shadow", "events"])
 async def test_a_start_is_refused_where_evidence_would_expire_and_says_what_to_raise(
-    kafka: KafkaSettings, topics: TopicFactory
+    kafka: KafkaSettings, topics: TopicFactory, which: str
 ) -> None:
+    """Pairs are evidence, and so are the records that a late shadow has yet to read."""
     prefix = f"{topics.unique('sys')}."
     names = TopicNames(prefix)
     for spec in standard_topics(names, partitions=PARTITIONS):
         config = dict(spec.config)
-        if spec.name == names.shadow:
+        if spec.name == getattr(names, which):
             config["retention.ms"] = "3600000"
         topics.create(spec.partitions, name=spec.name, config=config)
     stream = kafka.model_copy(update={"topic_prefix": prefix})
@@ -302,7 +304,7 @@ async def test_a_start_is_refused_where_evidence_would_expire_and_says_what_to_r
         refused = (await c.outcome(stream, "start r-1")).request
     assert refused is not None
     assert (refused.accepted, refused.code) == (False, "retention_too_short")
-    assert f"raise retention.ms of {names.shadow} to " in refused.message
+    assert f"raise retention.ms of {getattr(names, which)} to " in refused.message
 
 
 async def test_a_start_looser_than_the_guardrails_is_refused_with_the_fields_name(

@@ -27,7 +27,9 @@ from rollout.client import RolloutClient
 from tests.brokers.admin import TopicFactory
 from tests.models import instant
 from tests.streams.command import Mgeo, environment, mgeo_for
+from tests.streams.eventually import eventually
 from tests.streams.stand_in_controller import StandInController, rollout
+from tests.streams.topic import everything
 
 pytestmark = pytest.mark.broker
 
@@ -166,6 +168,12 @@ def waiting_process(policy: str, variables: dict[str, str]) -> subprocess.Popen[
     )
 
 
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and all that it said."""
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
 async def test_a_stopped_waiter_leaves_the_rollout_running_and_attaches_again(
     stream: KafkaSettings, mgeo: Mgeo, controller: StandInController, policy: str, tmp_path: Path
 ) -> None:
@@ -191,6 +199,46 @@ async def test_a_stopped_waiter_leaves_the_rollout_running_and_attaches_again(
     waiting = asyncio.create_task(mgeo("rollout", "wait", "--until", "PASSED"))
     await controller.move(Phase.PASSED)
     assert (await waiting)[0] == 0
+
+
+async def test_a_start_that_is_stopped_while_kafka_is_silent_leaves_with_124(
+    stream: KafkaSettings, policy: str, tmp_path: Path
+) -> None:
+    """As a pipeline's job that is cancelled is: nothing was asked, and a repeat may ask."""
+    asked = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        nowhere = stream.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:{port}"})
+        process = waiting_process(policy, environment(nowhere, tmp_path))
+        await asyncio.wait_for(asked.wait(), 60)
+        process.send_signal(signal.SIGTERM)
+        code, said = await asyncio.to_thread(ended, process)
+    assert code == 124, said
+    assert "stopped by SIGTERM before there was an answer" in said
+    assert "run the same command again" in said
+
+
+@pytest.mark.usefixtures("controller")  # it writes the first state and hears nothing
+async def test_a_start_that_is_stopped_before_its_answer_leaves_with_124_and_one_request(
+    stream: KafkaSettings, policy: str, tmp_path: Path
+) -> None:
+    process = waiting_process(policy, environment(stream, tmp_path))
+
+    async def sent() -> bool:
+        return bool(await everything(stream, stream.names.requests))
+
+    await eventually(sent, "the request is on its topic", timeout_s=60)
+    process.send_signal(signal.SIGTERM)
+    code, said = await asyncio.to_thread(ended, process)
+    assert code == 124, said
+    assert "what was asked may still be done" in said
+    assert len(await everything(stream, stream.names.requests)) == 1
 
 
 @pytest.mark.usefixtures("controller")  # it writes the first state and hears nothing
