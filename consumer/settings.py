@@ -81,6 +81,10 @@ class WorkerSettings(ParserSettings):
     revoke_budget_ms: int = Field(default=5_000, ge=0)
     """The same when the group takes partitions away."""
 
+    adoption_patience_ms: int = Field(default=500, ge=0)
+    """When the serving set changes, work in hand may take so long under the old one; what is
+    not committed then is read again under the new, so that a slow device holds up no rollout."""
+
     session_timeout_ms: int = Field(default=15_000, ge=6_000)
     """A worker silent for so long loses its partitions."""
 

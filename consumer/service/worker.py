@@ -392,6 +392,7 @@ class Worker:
                 poll_records=_POLL_RECORDS,
                 revoke_budget_s=settings.revoke_budget_ms / 1e3,
                 drain_budget_s=settings.drain_budget_ms / 1e3,
+                adoption_patience_s=settings.adoption_patience_ms / 1e3,
             ),
             telemetry=self._telemetry,
         )

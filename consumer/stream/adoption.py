@@ -1,8 +1,9 @@
 """How a lane moves to another serving set. Pure.
 
 Forward, the new set holds from the first offset not yet admitted: work in flight is finished
-under the old one. On a rollback, uncommitted work is thrown away and the new set holds from
-the commit frontier, so that nothing more of the withdrawn model is published.
+under the old one, for a while. On a rollback, uncommitted work is thrown away and the new set
+holds from the commit frontier, so that nothing more of the withdrawn model is published. The
+same ends the patience with work that takes too long: a slow device may have minutes of it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,19 @@ def adopt(
     if plan.state.phase == Phase.ROLLING_BACK:
         return Adoption(frontier, discard=True)
     return Adoption(next_admissible, discard=False)
+
+
+def hasten(*, frontier: int, pending_from: int) -> Adoption | None:
+    """Decide what becomes of an adoption that the work in hand has held up for long enough.
+
+    Args:
+        frontier: the lane's commit position.
+        pending_from: the offset from which the new set was to hold.
+
+    Returns:
+        None when the lane is there already.
+    """
+    return Adoption(frontier, discard=True) if frontier < pending_from else None
 
 
 def same_plan(new: Plan, current: Plan) -> bool:

@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from consumer.stream.adoption import adopt, same_plan
+from consumer.stream.adoption import Adoption, adopt, hasten, same_plan
 from consumer.stream.attempts import Note, Suspects, note_for_next, note_to_leave
 from consumer.stream.commit_schedule import CommitLater, CommitNow, CommitSchedule
 from consumer.stream.frontier import Frontier
@@ -363,7 +363,22 @@ class Lane:
         if decision is None:
             return None
         self._serving = serving
-        self._pending_adoption = OffsetMetadata(serving.epoch, decision.from_offset)
+        return self._adopt_from(decision, serving.epoch)
+
+    def hasten(self, epoch: int) -> int | None:
+        """Adopt this epoch now, though work in hand was to be finished before.
+
+        Returns:
+            As ``adopt`` does; also None when the epoch is adopted, or is not the newest.
+        """
+        pending = self._pending_adoption
+        if self.state != "open" or pending is None or pending.serving_epoch != epoch:
+            return None
+        decision = hasten(frontier=self._frontier.position, pending_from=pending.from_offset)
+        return None if decision is None else self._adopt_from(decision, epoch)
+
+    def _adopt_from(self, decision: Adoption, epoch: int) -> int | None:
+        self._pending_adoption = OffsetMetadata(epoch, decision.from_offset)
         self._changed.set()
         if not decision.discard or not self.in_flight:
             return None
@@ -371,7 +386,7 @@ class Lane:
             "uncommitted work discarded",
             **self.partition._asdict(),
             records=self.in_flight,
-            serving_epoch=serving.epoch,
+            serving_epoch=epoch,
         )
         self._reread = min([*self._records, *(message.offset for message, _ in self._backlog)])
         self._abandon()

@@ -47,11 +47,13 @@ class MembershipLimits:
         poll_records: most records taken from the client at a time.
         revoke_budget_s: time that work in hand gets when partitions are taken away.
         drain_budget_s: the same when the worker stops.
+        adoption_patience_s: the same when the serving set changes.
     """
 
     poll_records: int
     revoke_budget_s: float
     drain_budget_s: float
+    adoption_patience_s: float
 
 
 def first_position(
@@ -476,9 +478,19 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         if serving.plan.group != self._plan.group:
             return
         for partition, lane in self._lanes.items():
-            reread_from = lane.adopt(serving)
-            if reread_from is not None:
-                self._readers.seek(partition, reread_from)
+            self._read_again(partition, lane.adopt(serving))
+        # Lanes that were opened meanwhile have nothing to hasten: they opened under this plan.
+        asyncio.get_running_loop().call_later(
+            self._limits.adoption_patience_s, self._hasten, serving.epoch
+        )
+
+    def _hasten(self, epoch: int) -> None:
+        for partition, lane in self._lanes.items():
+            self._read_again(partition, lane.hasten(epoch))
+
+    def _read_again(self, partition: TopicPartition, offset: int | None) -> None:
+        if offset is not None:
+            self._readers.seek(partition, offset)
 
     def refuse(self, refusal: Refusal | None) -> None:
         """This worker cannot go on to a plan, or can again: every open lane says so."""

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.stream.adoption import adopt, opening_epoch
+from consumer.stream.adoption import Adoption, adopt, hasten, opening_epoch
 from consumer.stream.commit_schedule import CommitLater, CommitNow, CommitSchedule, NothingToCommit
 from consumer.stream.frontier import Frontier
 from consumer.stream.membership import first_position
@@ -133,6 +133,13 @@ def test_a_lane_adopts_forward_behind_its_work_and_back_over_it(
     assert decision.discard == (phase == "ROLLING_BACK")
     assert decision.from_offset == (frontier if decision.discard else frontier + admitted)
     assert opening_epoch(serving_plan(_state(epoch, phase), "g"), current) == current
+
+
+@given(st.integers(0, 100), st.integers(0, 100))
+def test_patience_ends_at_the_frontier_and_never_beyond_it(frontier: int, behind: int) -> None:
+    """What is committed stays; what is not is done again under the new serving set."""
+    hastened = hasten(frontier=frontier, pending_from=frontier + behind)
+    assert hastened == (Adoption(frontier, discard=True) if behind else None)
 
 
 @given(

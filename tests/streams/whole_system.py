@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -51,15 +51,25 @@ async def whole_system(
     *,
     stable_workers: int = 2,
     load: ModelLoader = instant.InstantModel,
+    shadow_load: ModelLoader | None = None,
+    stable_settings: Mapping[str, object] | None = None,
     **changes: object,
 ) -> AsyncIterator[c.RunningController]:
-    """Workers, a shadow worker and a controller; ``changes`` are settings of the controller."""
+    """Workers, a shadow worker and a controller; ``changes`` are settings of the controller.
+
+    The shadow worker's models are the others' (``load``) unless it is given its own;
+    ``stable_settings`` are for the stable workers alone.
+    """
     async with AsyncExitStack() as stack:
         await c.first(stream)
         for _ in range(stable_workers):
-            worker = await stack.enter_async_context(running_worker(stream, load=load))
+            worker = await stack.enter_async_context(
+                running_worker(stream, load=load, **(stable_settings or {}))  # type: ignore[arg-type]  # by name
+            )
             await worker.ready()
-        await stack.enter_async_context(running_worker(stream, role=shadow_role, load=load))
+        await stack.enter_async_context(
+            running_worker(stream, role=shadow_role, load=shadow_load or load)
+        )
         parts = controller_parts(c.quick_settings(), stream)
         running = await stack.enter_async_context(c.running_controller(stream, parts, **changes))
         await running.leading()
