@@ -16,6 +16,10 @@ SCHEMA_VERSION: Final = 1
 _MAX_STATE_BYTES: Final = 900 * 1024
 
 
+UNUSABLE: Final = ("control_corrupt", "control_from_the_future")
+"""Codes of control records that cannot be used."""
+
+
 class ServingSet(BaseModel):
     """What lanes adopt: the models, the candidate's share, and the epoch that names them."""
 

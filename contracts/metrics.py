@@ -39,6 +39,13 @@ _CONTROL_ERRORS: Final = MetricSpec(
     "mgeo_control_errors", "counter", "Control records that could not be used", ("code",)
 )
 
+_CERTIFICATES: Final = MetricSpec(
+    "mgeo_certificate_expiry_timestamp_seconds",
+    "gauge",
+    "Unix time at which a certificate that Kafka is reached with ends: authority or broker",
+    ("certificate",),
+)
+
 WORKER_METRICS: Final = (
     MetricSpec("mgeo_worker_ready", "gauge", "1 while the worker is ready to serve"),
     MetricSpec(
@@ -125,6 +132,7 @@ WORKER_METRICS: Final = (
     MetricSpec(
         "mgeo_version_mismatch", "gauge", "1 while MGEO_VERSION differs from the control record"
     ),
+    _CERTIFICATES,
     MetricSpec("mgeo_gpu_utilisation_ratio", "gauge", "GPU utilisation, where there is a GPU"),
     MetricSpec("mgeo_gpu_memory_bytes", "gauge", "GPU memory in use, where there is a GPU"),
 )
@@ -136,6 +144,17 @@ CONTROLLER_METRICS: Final = (
     MetricSpec("mgeo_controller_serving_epoch", "gauge", "Serving epoch that was written last"),
     MetricSpec("mgeo_controller_phase", "gauge", "1 for the present phase", ("phase",)),
     MetricSpec("mgeo_controller_paused", "gauge", "1 while the rollout is paused"),
+    MetricSpec(
+        "mgeo_controller_moves",
+        "counter",
+        "Moves of rollouts that this controller has written, by the phase entered and its cause",
+        ("phase", "cause"),
+    ),
+    MetricSpec(
+        "mgeo_controller_audit_alerts",
+        "counter",
+        "Entries of the audit that say what a person should look at",
+    ),
     MetricSpec(
         "mgeo_controller_unadopted_partitions",
         "gauge",
@@ -166,8 +185,9 @@ CONTROLLER_METRICS: Final = (
         "Recorded cuts whose verdict came out otherwise when folded again",
     ),
     _CONTROL_ERRORS,
+    _CERTIFICATES,
 )
-"""What a controller exposes."""
+"""What a controller exposes, beside the client's own ``process_*`` metrics."""
 
 GATEWAY_METRICS: Final = (
     MetricSpec("mgeo_gateway_ready", "gauge", "1 while the gateway can take requests"),

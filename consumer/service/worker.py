@@ -42,6 +42,7 @@ from consumer.stream.roles import Role
 from consumer.stream.sink import AtLeastOnceSink, Sink, TransactionalSink
 from consumer.stream.telemetry import Telemetry
 from consumer.stream.waiting import first_of, let_go, or_event, sleep_or
+from contracts.certificates import watch_certificates
 from contracts.control import RolloutState
 from contracts.errors import MgeoError
 from contracts.logs import get_logger
@@ -160,6 +161,8 @@ class Worker:
                 background.append(group.create_task(self._residency.run()))
                 background.append(group.create_task(watch_gpu(self._telemetry.metrics)))
                 background += [group.create_task(one.run()) for one in self._repliers]
+                certificates = watch_certificates(self._kafka, self._telemetry.certificate)
+                background.append(group.create_task(certificates))
                 pipeline, dispatcher = self._engine(pool, executor)
                 background.append(group.create_task(pipeline.run()))
                 background.append(group.create_task(_for_ever(dispatcher.run())))

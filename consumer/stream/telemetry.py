@@ -9,15 +9,16 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from aiokafka import TopicPartition
 from prometheus_client import REGISTRY, CollectorRegistry, PlatformCollector, ProcessCollector
 
 from consumer.stream.batcher import Batch
 from consumer.stream.in_flight import InFlight
-from consumer.stream.records import Record
+from consumer.stream.records import Outcome, Record
 from consumer.stream.steps import trace_id
+from contracts.control import UNUSABLE
 from contracts.logs import LogBudget, get_logger
 from contracts.metrics import WORKER_METRICS, Metrics
 from contracts.spec import ModelSpec
@@ -52,6 +53,14 @@ class Telemetry:
         self._queue = metrics.histogram("mgeo_queue_seconds")
         self._service = metrics.histogram("mgeo_service_seconds")
         self._lag_of: set[TopicPartition] = set()
+        # A series that begins with its first event has no increase to show for it: those that
+        # alerts are about begin with zero.
+        for outcome in get_args(Outcome):
+            metrics.counter("mgeo_records").labels(outcome=outcome)
+        for outcome in ("committed", "lost"):
+            metrics.counter("mgeo_transactions").labels(outcome=outcome)
+        for code in UNUSABLE:
+            metrics.counter("mgeo_control_errors").labels(code=code)
         self._dead_letter_lines = LogBudget()
         # Memory, CPU, open files: the client registers them for its default registry alone.
         if registry is not REGISTRY:
@@ -68,6 +77,11 @@ class Telemetry:
     def device_out_of_memory(self) -> None:
         """A batch was split because memory ran out."""
         self._oom.inc()
+
+    def certificate(self, which: str, ends_at: float) -> None:
+        """When a certificate that Kafka is reached with ends, in seconds of Unix time."""
+        ends = self.metrics.gauge("mgeo_certificate_expiry_timestamp_seconds")
+        ends.labels(certificate=which).set(ends_at)
 
     # --- the pipeline ---
 
@@ -123,8 +137,7 @@ class Telemetry:
                 spec = side.spec.name
                 addresses = metrics.counter("mgeo_addresses")
                 addresses.labels(status="ok", spec=spec).inc(len(results) - failed)
-                if failed:
-                    addresses.labels(status="error", spec=spec).inc(failed)
+                addresses.labels(status="error", spec=spec).inc(failed)
 
     def _tell_dead_letter(self, record: Record) -> None:
         unsaid = self._dead_letter_lines.spend(time.monotonic())

@@ -52,10 +52,12 @@ class Plan:
     Attributes:
         state: the state to write.
         audit: the records to write with it, in order.
+        moves: the phases that are entered with it, each with its cause, in order.
     """
 
     state: RolloutState
     audit: tuple[AuditRecord, ...] = ()
+    moves: tuple[tuple[Phase, Cause], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Draft:
         self._revision = state.revision + 1
         self._state = state.model_copy(update={"revision": self._revision, "updated_at": self._at})
         self._audit: list[AuditRecord] = []
+        self._moves: list[tuple[Phase, Cause]] = []
         self._touched = False
 
     @property
@@ -149,7 +152,9 @@ class Draft:
 
     def plan(self) -> Plan | None:
         """What is to be written; None when nothing has changed."""
-        return Plan(self._state, tuple(self._audit)) if self._touched else None
+        if not self._touched:
+            return None
+        return Plan(self._state, tuple(self._audit), tuple(self._moves))
 
     def set_state(self, **fields: Any) -> None:
         """Change fields of the state."""
@@ -187,6 +192,7 @@ class Draft:
         before = self._before
         promoted = before.rollout if before.phase == Phase.PROMOTED else before.promoted
         self.set_state(rollout=rollout, phase=Phase.REGISTERED, paused=False, promoted=promoted)
+        self._moves.append((Phase.REGISTERED, Cause.START))
         self._transition(Phase.REGISTERED, code=Cause.START, reason=reason)
 
     def return_to(self, promoted: Rollout) -> None:
@@ -234,6 +240,7 @@ class Draft:
         )
         if decided:
             self._decide(change.target, history)
+        self._moves.append((change.target, change.cause))
         self._transition(change.target, code=change.code, reason=change.reason)
 
     def pause(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
+from contracts.certificates import watch_certificates
 from contracts.errors import MgeoError
 from contracts.logs import get_logger
 from contracts.settings import KafkaSettings, client_options
@@ -81,7 +82,8 @@ class Controller:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set, then leave the group so that another takes over at once."""
-        beat = asyncio.create_task(self._beat())
+        certificates = watch_certificates(self._kafka, self._telemetry.certificate)
+        beside = [asyncio.create_task(self._beat()), asyncio.create_task(certificates)]
         try:
             pause_s = _PAUSE_S
             while not stop.is_set():
@@ -102,7 +104,8 @@ class Controller:
                     pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 await _sleep_or(stop, pause_s)
         finally:
-            beat.cancel()
+            for task in beside:
+                task.cancel()
             await self._gathering.close()
 
     async def _stay(self, stop: asyncio.Event) -> None:

@@ -6,12 +6,15 @@ from collections import Counter
 from datetime import datetime
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client import Counter as CounterMetric
 
-from contracts.control import RolloutState
+from contracts.control import UNUSABLE, RolloutState
 from contracts.metrics import CONTROLLER_METRICS, Metrics
 from contracts.phases import Phase
+from rollout.controller.plan import Plan
 from rollout.controller.timing import since
+from rollout.stages import TABLE, Cause
 
 
 class Probe(Protocol):
@@ -41,8 +44,13 @@ class Telemetry:
     def __init__(self, registry: CollectorRegistry, probe: Probe) -> None:
         self._metrics = Metrics(CONTROLLER_METRICS, registry)
         self._probe = probe
-        for name in ("mgeo_controller_refolds_differing", "mgeo_controller_evidence_errors"):
-            self._metrics.counter(name)
+        # A series that begins with its first event has no increase to show for it.
+        for code in UNUSABLE:
+            self._metrics.counter("mgeo_control_errors").labels(code=code)
+        for move in TABLE:
+            self._moves(move.target, move.cause)
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
 
     def beat(self) -> None:
         """The event loop turns."""
@@ -61,11 +69,27 @@ class Telemetry:
         self._metrics.gauge("mgeo_controller_leader").set(yes)
         if yes:
             self._probe.ready()
+            return
+        # What another leads from now on, this one does not know.
+        for name in ("phase", "gate_value", "gate_log_e"):
+            self._metrics.gauge(f"mgeo_controller_{name}").clear()
 
     def unusable(self, codes: Counter[str]) -> None:
         """Control records that could not be used."""
         for code, count in codes.items():
             self._metrics.counter("mgeo_control_errors").labels(code=code).inc(count)
+
+    def written(self, plan: Plan) -> None:
+        """A transaction went through."""
+        for phase, cause in plan.moves:
+            self._moves(phase, cause).inc()
+        alerts = sum(record.kind == "alert" for record in plan.audit)
+        self._metrics.counter("mgeo_controller_audit_alerts").inc(alerts)
+
+    def certificate(self, which: str, ends_at: float) -> None:
+        """When a certificate that Kafka is reached with ends, in seconds of Unix time."""
+        ends = self._metrics.gauge("mgeo_certificate_expiry_timestamp_seconds")
+        ends.labels(certificate=which).set(ends_at)
 
     def evidence_failed(self) -> None:
         """The evidence could not be read; it is tried again."""
@@ -103,3 +127,7 @@ class Telemetry:
                 values.labels(gate=gate.name).set(gate.value)
             if gate.log_e is not None:
                 evidence.labels(gate=gate.name).set(gate.log_e)
+
+    def _moves(self, phase: Phase, cause: Cause) -> CounterMetric:
+        moves = self._metrics.counter("mgeo_controller_moves")
+        return moves.labels(phase=phase.value, cause=cause.value)

@@ -329,6 +329,7 @@ class Term:
         await self._writer.write(plan)
         self._state = plan.state
         self._audit.take(plan.audit)
+        self._tools.telemetry.written(plan)
         for record in plan.audit:
             if record.transition is not None:
                 _log.info(

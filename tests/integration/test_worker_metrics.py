@@ -35,6 +35,7 @@ _ELSEWHERE = {
     "mgeo_lag_records",
     "mgeo_records_passed_over",  # a shadow worker's
     "mgeo_refusals",
+    "mgeo_certificate_expiry_timestamp_seconds",  # where there is TLS
 }
 
 

@@ -99,6 +99,8 @@ class Plane:
 
     def write(self, plan: Plan) -> None:
         assert decode_state(encode_state(plan.state)) == plan.state
+        entered = [one.transition.phase for one in plan.audit if one.transition is not None]
+        assert [phase for phase, _ in plan.moves] == entered
         before, after = self.state.rollout, plan.state.rollout
         if before is None or after is None or before.rollout_id != after.rollout_id:
             self.evidence = None  # of another rollout: the controller drops it likewise

@@ -1,0 +1,100 @@
+"""When the certificates end that Kafka is reached with. Reads dates; trusts and keeps nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from contracts.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+_EVERY_S: Final = 3600.0
+_ANSWER_WITHIN_S: Final = 10.0
+
+Show = Callable[[str, float], None]
+"""Told which certificate (``authority`` or ``broker``) and when it ends, in Unix seconds."""
+
+
+async def watch_certificates(
+    settings: KafkaSettings, show: Show, *, every_s: float = _EVERY_S
+) -> None:
+    """Look at the certificates now and every hour, until cancelled; ends at once without TLS.
+
+    A file may be replaced and a broker restarted under a running service, so nothing is read
+    once and for all. What cannot be read keeps the value it had.
+    """
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        return
+    while True:
+        for which, ends in (await certificate_ends(settings)).items():
+            show(which, ends.timestamp())
+        await asyncio.sleep(every_s)
+
+
+async def certificate_ends(settings: KafkaSettings) -> dict[str, datetime]:
+    """When the first certificate of each kind ends; a kind that cannot be read is left out.
+
+    ``authority``: of the file in ``kafka_ssl_ca_file``. ``broker``: of those that the bootstrap
+    servers show.
+    """
+    found: dict[str, datetime] = {}
+    authorities = settings.kafka_ssl_ca_file
+    if authorities is not None:
+        try:
+            found["authority"] = first_end(await asyncio.to_thread(authorities.read_bytes))
+        except (OSError, ValueError) as error:
+            _warn("certificates not readable", error)
+    shown = await asyncio.gather(
+        *(_broker_end(server.strip()) for server in settings.kafka_bootstrap_servers.split(","))
+    )
+    brokers = [end for end in shown if end is not None]
+    if brokers:
+        found["broker"] = min(brokers)
+    return found
+
+
+def first_end(pem: bytes) -> datetime:
+    """When the first certificate of a PEM file ends.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    from cryptography.x509 import load_pem_x509_certificates
+
+    return min(_end(certificate) for certificate in load_pem_x509_certificates(pem))
+
+
+async def _broker_end(server: str) -> datetime | None:
+    from cryptography.x509 import load_der_x509_certificate
+
+    host, _, port = server.rpartition(":")
+    # One that has ended would not be shown to a client that insists on it. Nothing is sent.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
+            try:
+                raw = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            finally:
+                writer.close()
+        return _end(load_der_x509_certificate(raw))
+    except (OSError, ValueError) as error:
+        _warn("certificate of a broker not readable", error)
+        return None
+
+
+def _end(certificate: Certificate) -> datetime:
+    return certificate.not_valid_after_utc
+
+
+def _warn(what: str, error: Exception) -> None:
+    from contracts.logs import get_logger  # a logger is heavy to make
+
+    get_logger(__name__).warning(what, error=type(error).__name__)
