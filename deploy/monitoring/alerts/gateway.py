@@ -1,0 +1,61 @@
+"""Alerts about the gateway: what callers over HTTP would notice."""
+
+from __future__ import annotations
+
+from deploy.monitoring.rules import Alert
+from deploy.monitoring.settings import ObjectiveSettings
+
+
+def alerts(objectives: ObjectiveSettings) -> tuple[Alert, ...]:
+    """The alerts with these objectives in them."""
+    share = objectives.objective_error_share
+    requests = 'mgeo_gateway_requests_total{route=~"/parse|/parse/batch|/events"'
+    return (
+        Alert(
+            "MgeoGatewayNotReady",
+            'sum(mgeo_gateway_ready{job="mgeo-gateway"}) == 0',
+            "2m",
+            "critical",
+            "No gateway takes requests",
+            "Callers get 503. A gateway's /readyz says what it waits for: the broker, topics, or "
+            "workers.",
+        ),
+        Alert(
+            "MgeoGatewayErrors",
+            f'sum(rate({requests},status=~"5.."}}[10m])) '
+            f"/ sum(rate({requests}}}[10m])) > {share} "
+            f"and sum(increase({requests}}}[10m])) > 20",
+            "5m",
+            "critical",
+            "{{ $value | humanizePercentage }} of the requests fail",
+            "The panel of problems has the codes: no_workers and backend_unreachable are of the "
+            "stream behind, deadline_exceeded of its speed, internal_error of the gateway.",
+        ),
+        Alert(
+            "MgeoGatewayShedding",
+            f'sum(rate({requests},status="429"}}[10m])) / sum(rate({requests}}}[10m])) > 0.05',
+            "10m",
+            "warning",
+            "{{ $value | humanizePercentage }} of the requests are turned away",
+            "More comes in than is parsed within the bound on what waits. Add workers, or ask "
+            "who is calling.",
+        ),
+        Alert(
+            "MgeoGatewaySlow",
+            f"mgeo:gateway_request_seconds:p99_5m > {objectives.objective_request_p99_ms / 1e3:g}",
+            "10m",
+            "warning",
+            "P99 of {{ $labels.route }} is {{ $value | humanizeDuration }}",
+            "Over the objective. Compare with the workers' queue and service times: the larger "
+            "part is theirs, or the way through Kafka.",
+        ),
+        Alert(
+            "MgeoForeignReplies",
+            'sum(increase(mgeo_gateway_replies_total{outcome=~"foreign|unreadable"}[15m])) > 10',
+            "0m",
+            "warning",
+            "Replies arrive that no request of this gateway has asked for",
+            "They are dropped, so nobody gets another's answer. Two gateways share an identity, "
+            "or a worker of another release replies.",
+        ),
+    )
