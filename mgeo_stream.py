@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from consumer.address_parser import AddressParser
     from producer import AddressPublisher, ResultReader
+    from producer.client import AsyncMGeoClient, MGeoClient
 
-__all__ = ["AddressParser", "AddressPublisher", "ResultReader"]
+__all__ = ["AddressParser", "AddressPublisher", "AsyncMGeoClient", "MGeoClient", "ResultReader"]
 
 _HOMES = {
     "AddressParser": "consumer.address_parser",
     "AddressPublisher": "producer",
+    "AsyncMGeoClient": "producer.client",
+    "MGeoClient": "producer.client",
     "ResultReader": "producer",
 }
 
