@@ -80,9 +80,11 @@ def refusal(load: Load, bounds: Bounds, addresses: int, patience_s: float) -> Re
 
 
 def _retry_after(load: Load) -> int:
-    if load.answered_per_s <= 0:
-        return max(1, min(math.ceil(load.oldest_wait_s), _RETRY_MOST_S))
-    return max(1, min(math.ceil(load.pending_addresses / load.answered_per_s), _RETRY_MOST_S))
+    if load.answered_per_s > 0:
+        seconds = load.pending_addresses / load.answered_per_s
+    else:
+        seconds = load.oldest_wait_s
+    return math.ceil(min(max(seconds, 1.0), _RETRY_MOST_S))
 
 
 class Pace:
