@@ -21,11 +21,19 @@ _RETRY_MOST_S: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much may wait, and for how long."""
+    """How much may wait, and for how long.
+
+    Attributes:
+        max_pending_addresses: taken in and not answered.
+        max_wait_s: for a place in a queue.
+        max_backlog_records: of all gateways, not committed by workers.
+        few_addresses: so many are no queue: they may take as long as their callers wait.
+    """
 
     max_pending_addresses: int
     max_wait_s: float
     max_backlog_records: int
+    few_addresses: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,8 @@ def refusal(load: Load, bounds: Bounds, addresses: int, patience_s: float) -> Re
         return Refusal("too many addresses wait here", _retry_after(load))
     if load.backlog_records > bounds.max_backlog_records:
         return Refusal("too many records wait for workers", _retry_after(load))
-    longest_s = min(bounds.max_wait_s, patience_s)
+    few = after <= bounds.few_addresses
+    longest_s = patience_s if few else min(bounds.max_wait_s, patience_s)
     if load.oldest_wait_s <= longest_s * _QUEUEING_SHARE:
         return None
     if load.answered_per_s > 0:

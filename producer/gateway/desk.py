@@ -85,6 +85,7 @@ class Desk:
             settings.max_pending_addresses,
             settings.max_wait_ms / 1000,
             settings.max_backlog_records,
+            few_addresses=settings.window_addresses,
         )
         self._coalescer = Coalescer(
             window_s=settings.window_ms / 1000,

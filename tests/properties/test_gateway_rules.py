@@ -94,7 +94,7 @@ def test_a_record_is_answered_once_or_expires_and_what_waits_is_counted(
         assert (register.oldest_since is None) == (not waiting)
 
 
-BOUNDS = Bounds(max_pending_addresses=100, max_wait_s=1.0, max_backlog_records=50)
+BOUNDS = Bounds(max_pending_addresses=100, max_wait_s=1.0, max_backlog_records=50, few_addresses=10)
 
 
 @given(
@@ -117,7 +117,7 @@ def test_what_is_taken_in_is_within_every_bound(
         return
     assert pending == 0 or pending + more <= 100
     assert backlog <= 50
-    longest = min(1.0, patience)
+    longest = patience if pending + more <= 10 else min(1.0, patience)
     queueing = oldest > longest / 4
     assert not queueing or (rate > 0 and (pending + more) / rate <= longest) or oldest <= longest
 
@@ -125,6 +125,11 @@ def test_what_is_taken_in_is_within_every_bound(
 def test_without_a_queue_a_slow_trickle_is_not_taken_for_slow_workers() -> None:
     assert refusal(Load(60, 0.1, 2.0, 0), BOUNDS, 1, 5.0) is None
     assert refusal(Load(60, 0.6, 2.0, 0), BOUNDS, 1, 5.0) is not None
+
+
+def test_a_few_callers_are_served_by_slow_workers_too() -> None:
+    assert refusal(Load(9, 2.0, 2.5, 0), BOUNDS, 1, 5.0) is None
+    assert refusal(Load(9, 2.0, 1.5, 0), BOUNDS, 1, 5.0) is not None
 
 
 def test_the_pace_is_that_of_the_time_in_which_something_waited() -> None:

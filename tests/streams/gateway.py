@@ -30,12 +30,15 @@ class RunningGateway:
     def client(self, **options: object) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, timeout=70, **options)  # type: ignore[arg-type]  # passed on
 
+    async def listening(self) -> None:
+        while not self.port:
+            if self.task.done():
+                self.task.result()
+            await asyncio.sleep(0.02)
+
     async def ready(self, *, workers: int = 1, timeout_s: float = 40.0) -> None:
         async with asyncio.timeout(timeout_s):
-            while not self.port:
-                if self.task.done():
-                    self.task.result()
-                await asyncio.sleep(0.02)
+            await self.listening()
             async with self.client() as client:
                 while True:
                     answer = await client.get("/readyz")
