@@ -36,6 +36,8 @@ _REQUEST_TIMEOUT_MS = 10_000
 _STALE_S = 20.0
 """A broker that is slow to describe a group serves records all the same: what was seen of the
 workers counts for so long."""
+_ABSENT_LOOKS = 2
+"""So many looks in a row must find nobody before the workers count as gone."""
 
 OnReply = Callable[[list[Header], bytes | None], str]
 
@@ -69,6 +71,7 @@ class Link:
             ("producer", "replies", "control", "workers"), "backend_unreachable"
         )
         self._looked_at = -_STALE_S
+        self._absent = 0
         self.identity: Identity | None = None
         self.state: RolloutState | None = None
         self.workers = 0
@@ -238,8 +241,12 @@ class Link:
     async def _look(self, admin: Any, log: TopicLog, group: str) -> None:
         with translated(self._kafka):
             answers = await admin.describe_consumer_groups([group])
-            self.workers = sum(len(found[5]) for answer in answers for found in answer.groups)
+            members = sum(len(found[5]) for answer in answers for found in answer.groups)
             committed = await admin.list_consumer_group_offsets(group)
+        # One look may fall between a member's leaving and its coming back.
+        self._absent = 0 if members else self._absent + 1
+        if members or self._absent >= _ABSENT_LOOKS:
+            self.workers = members
         ends = await log.ends()
         beginnings = await log.beginnings()
         done = {
