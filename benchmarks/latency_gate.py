@@ -1,301 +1,288 @@
 """Does the latency gate stop a slower candidate and pass an equal one, on a live machine?
 
-``python -m benchmarks.latency_gate --runs 20`` lets a real shadow worker run both models on real
-traffic and folds its pairs through the real evidence and judge, run after run: with a candidate
-that real added layers make 1.25 times slower, and with the same weights under two versions; live
-at a tenth of capacity, live at full load, in replay, and with another process burning a core.
+``python -m benchmarks.latency_gate --minutes 10`` lets a real shadow worker run both models on
+real traffic and folds its pairs through the real evidence and judge under the shipped policy, run
+after run: with a candidate that real added layers make 1.25 times slower, and with the same
+weights under two versions; live at a tenth of capacity, live at full load, in replay, and with
+another process burning a core. Runs are kept as they end; started again, it goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
-import json
 import os
-import subprocess
+import platform
+import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from contracts.canonical import digest_of
-from contracts.control import RolloutState, ServingSet, encode_state
+from benchmarks.latency_runs import CANDIDATES, MODES, Book, Outcome, Run, add, read, table
+from benchmarks.latency_stage import Stage, clients, machinery, models, topics, worker
+from benchmarks.real_pairs import HERE
 from contracts.judgement import GateResult, Judgement
-from contracts.phases import Phase
 from contracts.policy import Policy
-from contracts.rollout import Rollout
-from contracts.settings import KafkaSettings, client_options
-from contracts.spec import ModelSpec
-from contracts.topics import CONTROL_KEY
-from deploy.demo.candidates import copy_of, with_added_layers
-from deploy.demo.processes import Services, environment_of, until_ready
+from contracts.rollout import Offsets, Rollout
 from deploy.demo.traffic import addresses
-from deploy.ledger import committed_offsets
-from deploy.local import LocalBroker, LocalSettings
-from deploy.local.ports import free_port
 from producer import AddressPublisher
-from producer.topic_log import TopicLog
-from rollout.evidence.reader import EvidenceReader, starting_positions
+from rollout.evidence.reader import EvidenceReader
 
-MODES: Final = ("tenth", "full", "replay", "burning")
 GATES: Final = ("latency_p99", "latency_ratio")
-PARTITIONS: Final = 2
-PER_RECORD: Final = 4
+_SHIPPED: Final = 2048
+_SMALL: Final = 64
+TOKEN_BUDGET: Final = {"tenth": _SHIPPED, "full": _SMALL, "replay": _SMALL, "burning": _SMALL}
+"""Small where batches fill, so that they come fast: two or three addresses in each. Larger ones
+average out more noise."""
 LIMIT_S: Final = 300.0
+CUT_S: Final = 1.0
+TEXTS: Final = 20_000
+BACKLOG: Final = 6000
+"""Records that a replay has before it: more than the 600 device batches that a pass takes."""
+WARM_S: Final = 2.0
+MEASURED_S: Final = 5.0
+"""Processor time over which capacity is measured."""
+
+PACE: Final = {"tenth": 0.1, "burning": 0.5, "full": 2.0, "replay": 0.0}
+"""Addresses a second as a part of capacity; beyond 1 the worker never waits for input.
+
+A record has one address: at a tenth of capacity nearly every one is a device batch of its own,
+which is the fastest way to the gates' own sizes; those and the thresholds stay as shipped."""
 
 BURN: Final = "import os; us = os.getppid()\nwhile os.getppid() == us: pass"
 """Burns a core, and stops when nobody is left to stop it."""
 
-# Four layers against five: a quarter more. The starter models have three, so one that passes
-# everything through is added to the reference as well.
-REFERENCE_LAYERS: Final = 1
-SLOWER_LAYERS: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One rollout's latency gates.
-
-    Attributes:
-        mode: how the traffic came.
-        candidate: ``slower`` or ``same``.
-        stopped: whether a latency gate has failed.
-        by: the gates that failed.
-        batches: device batches that were judged.
-        ratio: the median ratio at the end.
-        seconds: from the first input to the answer.
-    """
-
-    mode: str
-    candidate: str
-    stopped: bool
-    by: tuple[str, ...]
-    batches: int
-    ratio: float | None
-    seconds: float
-
-    @property
-    def right(self) -> bool:
-        """Whether that is what should have come out."""
-        return self.stopped == (self.candidate == "slower")
-
 
 def main() -> None:
-    """Run, print a table, and keep every run as JSON."""
-    arguments = _arguments()
-    runs: list[Run] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for mode in arguments.mode or MODES:
-            for candidate in arguments.candidate or ("slower", "same"):
-                for number in range(arguments.runs):
-                    # A broker and processes of its own: nothing is warm from the run before.
-                    folder = Path(scratch) / f"{mode}-{candidate}-{number}"
-                    folder.mkdir()
-                    run = _one(mode, candidate, folder, arguments.token_budget)
-                    runs.append(run)
-                    print(json.dumps(asdict(run)), file=sys.stderr, flush=True)
-    print(table(runs))
-    if arguments.out is not None:
-        arguments.out.write_text(json.dumps([asdict(run) for run in runs], indent=1) + "\n")
+    """Run what is left, keep every run, print the summary; leave with 1 where a cell is short."""
+    chosen = _arguments()
+    book = read(chosen.out, conditions())
+    stop_at = time.monotonic() + 60.0 * chosen.minutes
+    for budget in dict.fromkeys(TOKEN_BUDGET[mode] for mode in chosen.mode or MODES):
+        modes = [mode for mode in chosen.mode or MODES if TOKEN_BUDGET[mode] == budget]
+        left = book.left(chosen.runs, modes, chosen.candidate or CANDIDATES)
+        if left and time.monotonic() < stop_at:
+            with tempfile.TemporaryDirectory() as scratch:
+                book = _slice(book, left, chosen.out, Path(scratch), stop_at)
+    print(table(book.cells()))
+    raise SystemExit(0 if book.holds else 1)
 
 
-def table(runs: Sequence[Run]) -> str:
-    """How many came out right, per mode and candidate, as Markdown."""
-    lines = ["| traffic | candidate | right | median ratio | seconds |", "|---|---|---|---|---|"]
-    for mode in dict.fromkeys(run.mode for run in runs):
-        for candidate in dict.fromkeys(run.candidate for run in runs if run.mode == mode):
-            group = [run for run in runs if (run.mode, run.candidate) == (mode, candidate)]
-            ratios = sorted(run.ratio for run in group if run.ratio is not None)
-            middle = f"{ratios[len(ratios) // 2]:.3f}" if ratios else ""
-            seconds = sorted(run.seconds for run in group)[len(group) // 2]
-            right = f"{sum(run.right for run in group)} of {len(group)}"
-            lines.append(f"| {mode} | {candidate} | {right} | {middle} | {seconds:.0f} |")
-    return "\n".join(lines)
+def conditions() -> dict[str, Any]:
+    """What has to be the same for all runs of one book."""
+    gates = Policy().gates
+    return {
+        "latency_p99": gates.latency_p99.model_dump(),
+        "latency_ratio": gates.latency_ratio.model_dump(),
+        "alpha": Policy().alpha.model_dump(),
+        "token_budget": TOKEN_BUDGET,
+        "part_of_capacity": PACE,
+        "limit_s": LIMIT_S,
+        "cut_s": CUT_S,
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+    }
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=20, help="of each kind")
     parser.add_argument("--mode", action="append", choices=MODES)
-    parser.add_argument("--candidate", action="append", choices=("slower", "same"))
-    parser.add_argument("--out", type=Path, help="keep every run here, as JSON")
+    parser.add_argument("--candidate", action="append", choices=CANDIDATES)
+    parser.add_argument("--out", type=Path, default=HERE / "latency-gate.json")
     parser.add_argument(
-        "--token-budget", type=int, default=256, help="small, so that batches come fast"
+        "--minutes", type=float, default=1e9, help="begin no run after so long; go on another time"
     )
     return parser.parse_args()
 
 
-def _one(mode: str, candidate: str, folder: Path, token_budget: int) -> Run:
-    reference, other = _models(candidate, folder)
-    with ExitStack() as stack:
-        broker = stack.enter_context(LocalBroker(LocalSettings(), work_dir=folder / "kafka"))
-        kafka = KafkaSettings(kafka_bootstrap_servers=broker.bootstrap_servers)
-        environment = environment_of(
-            kafka.kafka_bootstrap_servers, folder / "store", reference.version
-        )
-        environment["MGEO_TOKEN_BUDGET"] = str(token_budget)
-        services = stack.enter_context(Services(environment, folder))
-        if mode == "burning":
-            burner = subprocess.Popen([sys.executable, "-c", BURN])
-            stack.callback(burner.kill)
-        return asyncio.run(_judged(mode, candidate, kafka, services, reference, other))
+def _slice(
+    book: Book, left: Sequence[tuple[str, str, int]], out: Path, folder: Path, stop_at: float
+) -> Book:
+    """All of these runs with one worker, or as many as fit into the time."""
+    with machinery(folder, TOKEN_BUDGET[left[0][0]]) as (kafka, services, store):
+        reference, others = models(folder, store)
+
+        async def play() -> Book:
+            await topics(kafka)
+            producer, admin = clients(kafka)
+            async with producer, AddressPublisher(kafka) as publisher:
+                await admin.start()
+                try:
+                    stage = Stage(
+                        kafka, services, *worker(services), reference, others, producer, admin
+                    )
+                    runs = Slice(stage, publisher, list(islice(addresses(), TEXTS)))
+                    await runs.prepare()
+                    return await runs.run(book, left, out, stop_at)
+                finally:
+                    await admin.close()
+
+        return asyncio.run(play())
 
 
-def _models(candidate: str, folder: Path) -> tuple[ModelSpec, ModelSpec]:
-    """Both models, added to a store as everybody does; their specs."""
-    from consumer.settings import ParserSettings
-    from consumer.store import open_store
-    from consumer.store.add import add_directory
-    from consumer.store.first_spec import first_spec
-    from consumer.store.manifest import ModelSource
-    from consumer.store.starters import RELEASES
+class Slice:
+    """Runs, one after another, with one worker.
 
-    base = RELEASES / "mgeo-starter-v2-20261015"
-    one = with_added_layers(base, folder / "one", REFERENCE_LAYERS)
-    if candidate == "slower":
-        two = with_added_layers(base, folder / "two", SLOWER_LAYERS)
-    else:
-        two = copy_of(one, folder / "two")
-    specs = []
-    for directory, version in ((one, "mgeo-bench-a-20260101"), (two, "mgeo-bench-b-20260102")):
-        settings = ParserSettings(
-            model_store=str(folder / "store"), version=version, device="cpu", precision="fp32"
-        )
-        add_directory(
-            open_store(settings),
-            directory,
-            version=version,
-            source=ModelSource(kind="directory"),
-            created=datetime.now(UTC),
-        )
-        specs.append(first_spec(settings, now=datetime.now(UTC), notice=lambda _: None))
-    return specs[0], specs[1]
+    Args:
+        stage: the running system.
+        publisher: of the traffic.
+        texts: addresses that it is made of.
+    """
 
+    def __init__(self, stage: Stage, publisher: AddressPublisher, texts: Sequence[str]) -> None:
+        self._stage = stage
+        self._publisher = publisher
+        self._texts = texts
+        self._backlog: Offsets = {}
+        self.capacity = 0.0
 
-async def _judged(
-    mode: str,
-    candidate: str,
-    kafka: KafkaSettings,
-    services: Services,
-    reference: ModelSpec,
-    other: ModelSpec,
-) -> Run:
-    from deploy.topics import TopicAdmin
-
-    async with TopicAdmin(kafka) as admin:
-        await admin.create(partitions=PARTITIONS, replication=1)
-    open_log = functools.partial(TopicLog, kafka)
-    texts = addresses()
-    async with AddressPublisher(kafka) as publisher:
-        if mode == "replay":
-            await _publish(publisher, texts, 6000)
-        now = datetime.now(UTC)
-        policy = Policy()
-        rollout = Rollout(
-            rollout_id="r-bench",
-            candidate=other,
-            reference=reference,
-            policy=policy,
-            policy_digest=digest_of(policy),
-            share=1.0,
-            from_offsets=dict.fromkeys(range(PARTITIONS), 0),
-            evidence_from=await starting_positions(open_log, kafka.names),
-            started_revision=2,
-            started_at=now.isoformat(),
-            phase_entry=2,
-            phase_since=now.isoformat(),
-        )
-        await _write(kafka, rollout, now)
-        port = free_port()
-        services.start("shadow worker", "worker", "--role", "shadow", "--port", str(port))
-        await until_ready(services, port, what="shadow worker")
-        async with (
-            EvidenceReader(open_log, kafka.names, rollout) as reader,
-            asyncio.TaskGroup() as group,
-        ):
-            feeding = group.create_task(_feed(mode, publisher, texts))
-            run = await _until_answered(mode, candidate, kafka, services, reader, rollout)
-            feeding.cancel()
-            return run
-
-
-async def _feed(mode: str, publisher: AddressPublisher, texts: object) -> None:
-    """The traffic of a mode, until cancelled."""
-    # A starter model with added layers takes some 400 addresses a second on one core; beside the
-    # other model, half of that.
-    per_second = {"tenth": 20.0, "burning": 20.0, "full": 1e9, "replay": 0.0}[mode]
-    if not per_second:
-        return
-    while True:
-        if mode == "full":
-            await _publish(publisher, texts, 100)
+    async def prepare(self) -> None:
+        """Write the backlog of the replays, and measure capacity on it."""
+        self._backlog = await self._stage.ends()
+        await self._publish(random.Random("backlog"), BACKLOG)
+        rollout = await self._stage.register("r-capacity", "same", replay_from=self._backlog)
+        await asyncio.sleep(WARM_S)
+        began, before = self._stage.processor_s(), await self._stage.committed(rollout)
+        while self._stage.processor_s() < began + MEASURED_S:
+            self._stage.services.check()
             await asyncio.sleep(0.5)
-        else:
-            await _publish(publisher, texts, 1)
-            await asyncio.sleep(PER_RECORD / per_second)
+        ended, after = self._stage.processor_s(), await self._stage.committed(rollout)
+        await self._stage.end(rollout)
+        # Of a core of its own: what others did meanwhile is not in it.
+        self.capacity = (sum(after.values()) - sum(before.values())) / (ended - began)
 
-
-async def _publish(publisher: AddressPublisher, texts: object, records: int) -> None:
-    batches = [[next(texts) for _ in range(PER_RECORD)] for _ in range(records)]  # type: ignore[call-overload]  # an iterator
-    for start in range(0, len(batches), 200):
-        await asyncio.gather(*(publisher.publish(one) for one in batches[start : start + 200]))
-
-
-async def _write(kafka: KafkaSettings, rollout: Rollout, now: datetime) -> None:
-    state = RolloutState(
-        incarnation="bench",
-        revision=2,
-        serving=ServingSet(stable=rollout.reference, serving_epoch=1),
-        phase=Phase.SHADOWING,
-        updated_at=now.isoformat(),
-        rollout=rollout,
-    )
-    async with AIOKafkaProducer(**client_options(kafka)) as producer:
-        await producer.send_and_wait(kafka.names.control, encode_state(state), key=CONTROL_KEY)
-
-
-async def _until_answered(
-    mode: str,
-    candidate: str,
-    kafka: KafkaSettings,
-    services: Services,
-    reader: EvidenceReader,
-    rollout: Rollout,
-) -> Run:
-    began = time.monotonic()
-    group = kafka.names.shadow_group(rollout.rollout_id)
-    number = 0
-    while True:
-        await asyncio.sleep(1.0)
-        services.check()
-        number += 1
-        committed = await committed_offsets(kafka, group, kafka.names.events)
-        cut = await reader.take_cut(
-            number, datetime.now(UTC), int(1000 * (time.monotonic() - began)), committed
+    async def run(
+        self, book: Book, left: Sequence[tuple[str, str, int]], out: Path, stop_at: float
+    ) -> Book:
+        """Run these until time is up. What was begun is finished: no long run is left out."""
+        console = Console(file=sys.stderr)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
         )
-        judgement = await reader.advance(cut)
-        passed = time.monotonic() - began
-        gates = [gate for name in GATES if (gate := judgement.gate(name)) is not None]
-        failed = tuple(gate.name for gate in gates if gate.status == "failed")
-        if failed or _all_passed(gates) or passed > LIMIT_S:
-            return Run(mode, candidate, bool(failed), failed, *_figures(judgement), passed)
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("", total=len(left))
+            for mode, candidate, seed in left:
+                if time.monotonic() > stop_at:
+                    break
+                progress.update(task, description=f"{mode} {candidate} {seed}")
+                made = await self._run(mode, candidate, seed)
+                book = add(out, book.conditions, made)
+                progress.advance(task)
+                progress.console.print(
+                    f"{mode} {candidate} {seed}: {made.outcome}{'' if made.right else ' (WRONG)'} "
+                    f"{' '.join(made.by)} ratio {made.ratio} excess {made.excess} "
+                    f"batches {made.batches} warm {made.warming_s:.1f} s, {made.seconds:.1f} s, "
+                    f"load {made.load:.1f}",
+                    highlight=False,
+                )
+        return book
+
+    async def _run(self, mode: str, candidate: str, seed: int) -> Run:
+        name = f"r-{mode}-{candidate}-{seed}"
+        began = time.monotonic()
+        async with _burning(mode):
+            replay = self._backlog if mode == "replay" else None
+            rollout = await self._stage.register(name, candidate, replay_from=replay)
+            warm = time.monotonic()
+            async with (
+                EvidenceReader(self._stage.open_log, self._stage.kafka.names, rollout) as reader,
+                asyncio.TaskGroup() as group,
+            ):
+                feeding = group.create_task(self._feed(mode, random.Random(name)))
+                outcome, judgement = await self._until_answered(reader, rollout)
+                feeding.cancel()
+            answered = time.monotonic()
+        await self._stage.end(rollout)
+        p99, ratio = (judgement.gate(gate) for gate in GATES)
+        assert p99 is not None
+        assert ratio is not None
+        return Run(
+            mode=mode,
+            candidate=candidate,
+            seed=seed,
+            outcome=outcome,
+            by=tuple(gate.name for gate in (p99, ratio) if gate.status == "failed"),
+            batches=ratio.n,
+            against_limit=p99.n,
+            ratio=ratio.value,
+            ratio_bound=ratio.bound,
+            excess=p99.value,
+            warming_s=round(warm - began, 2),
+            seconds=round(answered - warm, 2),
+            capacity=round(self.capacity, 1),
+            load=round(os.getloadavg()[0], 2),
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    async def _until_answered(
+        self, reader: EvidenceReader, rollout: Rollout
+    ) -> tuple[Outcome, Judgement]:
+        began = time.monotonic()
+        number = 0
+        while True:
+            await asyncio.sleep(0.0 if reader.behind else CUT_S)
+            self._stage.services.check()
+            number += 1
+            committed = await self._stage.committed(rollout)
+            passed = time.monotonic() - began
+            cut = await reader.take_cut(number, datetime.now(UTC), int(1000 * passed), committed)
+            judgement = await reader.advance(cut)
+            outcome = answer([gate for gate in judgement.gates if gate.name in GATES])
+            if outcome != "undecided" or passed > LIMIT_S:
+                return outcome, judgement
+
+    async def _feed(self, mode: str, rng: random.Random) -> None:
+        """The traffic of a mode, until cancelled. Records come at random moments."""
+        per_second = PACE[mode] * self.capacity
+        if not per_second:
+            return
+        async with asyncio.TaskGroup() as confirming:
+            due = time.monotonic()
+            while True:
+                confirming.create_task(self._publish(rng, 1))
+                # Where this falls behind, it does not make up for more than a second.
+                due = max(due + rng.expovariate(per_second), time.monotonic() - 1.0)
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+    async def _publish(self, rng: random.Random, records: int) -> None:
+        chosen = rng.choices(self._texts, k=records)
+        for start in range(0, records, 500):
+            part = chosen[start : start + 500]
+            await asyncio.gather(*(self._publisher.publish([one]) for one in part))
 
 
-def _all_passed(gates: Sequence[GateResult]) -> bool:
-    return len(gates) == len(GATES) and all(gate.status == "passed" for gate in gates)
+def answer(gates: Sequence[GateResult]) -> Outcome:
+    """What both latency gates say at one look."""
+    statuses = {gate.name: gate.status for gate in gates}
+    if "failed" in statuses.values():
+        return "stopped"
+    return "passed" if statuses == dict.fromkeys(GATES, "passed") else "undecided"
 
 
-def _figures(judgement: Judgement) -> tuple[int, float | None]:
-    p99, ratio = judgement.gate("latency_p99"), judgement.gate("latency_ratio")
-    return (p99.n if p99 else 0), (ratio.value if ratio else None)
+@asynccontextmanager
+async def _burning(mode: str) -> AsyncIterator[None]:
+    if mode != "burning":
+        yield
+        return
+    burner = await asyncio.create_subprocess_exec(sys.executable, "-c", BURN)
+    try:
+        yield
+    finally:
+        burner.kill()
+        await burner.wait()
 
 
 if __name__ == "__main__":

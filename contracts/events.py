@@ -132,7 +132,8 @@ class ShadowSide(Frozen):
 
     model: ServedModel
     device_ms: Annotated[float, Field(ge=0)]
-    """Time of the whole device batch on this model, in milliseconds."""
+    """Time of the whole device batch on this model, in milliseconds; on the CPU processor time,
+    so that what else ran on the machine is not in it."""
     results: tuple[AddressResult, ...]
     """One for each address of the record; empty where ``error`` is set."""
     error: str | None = None

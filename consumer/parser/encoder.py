@@ -6,6 +6,7 @@ device memory looks like.
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,15 @@ from contracts.errors import UsageError
 from contracts.spec import Precision
 
 _DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+_FINE_S: Final = 1e-6
+_OWN_S: Final = (
+    time.thread_time
+    if time.get_clock_info("thread_time").resolution <= _FINE_S
+    else time.perf_counter
+)
+"""Processor time of the calling thread, where the system counts it finely enough. With several
+threads of torch this one computes its share of every product, so that ratios stay true."""
 
 _CUDA_LENGTH_STEP: Final = 8
 """Tensor cores want multiples of 8, and fewer shapes mean fewer first times."""
@@ -108,6 +118,13 @@ class TorchEncoder:
         if self._device.type == "cuda":
             return torch.cuda.get_device_name(self._device)
         return "cpu"
+
+    def now_s(self) -> float:
+        """See ``seams.Encoder.now_s``: on the CPU, processor time of the calling thread.
+
+        A GPU is waited for, and runs one model at a time: there it is the wall's.
+        """
+        return _OWN_S() if self._device.type == "cpu" else time.perf_counter()
 
     @torch.inference_mode()
     def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:

@@ -88,6 +88,14 @@ class Encoder(Protocol):
         """For people: ``cpu``, ``NVIDIA H200`` …"""
         ...
 
+    def now_s(self) -> float:
+        """The clock, in seconds, by which the time of ``encode`` is taken, from its own thread.
+
+        It counts what the model takes of its device, and not, where that can be told apart,
+        what others on the machine take from it meanwhile.
+        """
+        ...
+
     def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
         """Tag scores (logits) of one padded batch.
 

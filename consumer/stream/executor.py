@@ -51,12 +51,14 @@ class SideRun:
 
     Attributes:
         rows: for each row its scores, shape (tokens, labels), or its fault.
-        seconds: device time.
+        seconds: that the device was busy with it, by the wall's clock.
+        own_s: that the model took by its encoder's clock: what models are compared by.
         splits: how often the batch was split, for memory or for a fault.
     """
 
     rows: tuple[RowOutcome, ...]
     seconds: float
+    own_s: float
     splits: int
 
 
@@ -164,10 +166,12 @@ class DeviceExecutor:
 
     def _run_side(self, side: SideRows) -> SideRun:
         if not side.rows:
-            return SideRun((), 0.0, 0)
+            return SideRun((), 0.0, 0.0, 0)
         started = self._busy_since = time.monotonic()
+        own_started = side.encoder.now_s()
         outcomes, splits = self._encode(side.encoder, side.rows)
-        return SideRun(tuple(outcomes), time.monotonic() - started, splits)
+        own_s = side.encoder.now_s() - own_started
+        return SideRun(tuple(outcomes), time.monotonic() - started, own_s, splits)
 
     def _encode(self, encoder: Encoder, rows: Sequence[TokenIds]) -> tuple[list[RowOutcome], int]:
         lengths = np.array([len(row) for row in rows], dtype=np.int64)

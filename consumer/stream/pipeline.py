@@ -279,13 +279,14 @@ class Pipeline:
                     half.fault = outcome.code
                 else:
                     half.scores[index] = outcome
-        seconds = tuple(ran.seconds for ran in run.sides)
-        self._telemetry.batch(batch, [model.spec for model in models], seconds)
+        busy_s = [ran.seconds for ran in run.sides]
+        self._telemetry.batch(batch, [model.spec for model in models], busy_s)
         device_batch = None
         if all(members):  # else one of them had nothing to do, and the times compare nothing
             # The batcher puts the longest row first.
             tokens = len(rows) * rows[0].task.lengths[rows[0].index]
-            device_batch = DeviceBatch(name, len(rows), tokens, order, seconds)
+            own_s = tuple(ran.own_s for ran in run.sides)
+            device_batch = DeviceBatch(name, len(rows), tokens, order, own_s)
         for row in rows:
             row.task.device_batch = device_batch or row.task.device_batch
             for record, _ in row.task.waiting:

@@ -46,7 +46,7 @@ class DeviceBatch:
         rows: token sequences in it.
         tokens: padded tokens of it, of its larger side.
         order: the indices of the sides as they ran.
-        seconds: device time of each side.
+        seconds: what each side took, by its encoder's own clock.
     """
 
     id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,6 +25,10 @@ class InstantEncoder:
     """No arithmetic at all."""
 
     device_name = "none"
+
+    def now_s(self) -> float:
+        """The wall's; see ``seams.Encoder.now_s``."""
+        return time.monotonic()
 
     def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
         """Zeros; see ``seams.Encoder.encode``."""

@@ -60,6 +60,11 @@ class Service:
                 preexec_fn=_die_with_the_parent if sys.platform == "linux" else None,
             )
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def check(self) -> None:
         """Raise when it has ended.
 
@@ -145,14 +150,15 @@ async def until_ready(services: Services, port: int, *, what: str, timeout_s: fl
         FatalError: ``worker_failed``, or ``demo_timeout``.
     """
     deadline = time.monotonic() + timeout_s
-    while not await asyncio.to_thread(_is_ready, port):
+    while not await asyncio.to_thread(is_ready, port):
         services.check()
         if time.monotonic() > deadline:
             raise FatalError(f"the {what} is not ready in {timeout_s:.0f} s", code="demo_timeout")
         await asyncio.sleep(0.2)
 
 
-def _is_ready(port: int) -> bool:
+def is_ready(port: int) -> bool:
+    """Whether the service with this health port says that it is ready. Blocking."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
             return bool(answer.status == 200)

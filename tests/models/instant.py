@@ -46,6 +46,9 @@ class InstantEncoder:
         self.batches: list[tuple[int, int]] = []
         self.warmed = False
 
+    def now_s(self) -> float:
+        return time.monotonic()
+
     def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
         self.batches.append((len(lengths), int(token_ids.shape[1])))
         if self._before is not None:

@@ -28,6 +28,9 @@ class RecordingEncoder:
     def device_name(self) -> str:
         return self._encoder.device_name
 
+    def now_s(self) -> float:
+        return self._encoder.now_s()
+
     def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
         self.batches.append((len(lengths), int(token_ids.shape[1])))
         return self._encoder.encode(token_ids, lengths)

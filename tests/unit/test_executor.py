@@ -37,6 +37,9 @@ class ScriptedEncoder:
         self._act = act
         self.rows: list[int] = []
 
+    def now_s(self) -> float:
+        return time.monotonic()
+
     def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
         self.rows.append(len(lengths))
         self._act(token_ids)
@@ -74,6 +77,21 @@ async def test_each_row_gets_its_own_scores_without_padding(device: Device) -> N
         (2, 2),
     ]
     assert run.splits == 0
+
+
+async def test_a_side_took_what_its_own_clock_says_and_the_device_was_busy_for_longer(
+    device: Device,
+) -> None:
+    class Elsewhere(ScriptedEncoder):
+        """Half a second of work by its own clock, while the wall's hardly moves."""
+
+        def now_s(self) -> float:
+            return 0.5 * len(self.rows)
+
+    run = await run_one(device, Elsewhere(lambda _: time.sleep(0.01)), rows(1, 2))
+    assert run.own_s == 0.5
+    assert run.seconds >= 0.01
+    assert run.seconds != run.own_s
 
 
 async def test_memory_that_runs_out_splits_down_to_the_row_that_does_not_fit(

@@ -155,6 +155,9 @@ class RecordingEncoder:
         self.memory = memory
         self.shapes: list[tuple[int, int]] = []
 
+    def now_s(self) -> float:
+        return time.monotonic()
+
     def encode(self, token_ids: TokenIds, lengths: np.ndarray[Any, Any]) -> Scores:
         if token_ids.size > self.memory:
             raise DeviceOutOfMemoryError("no memory")

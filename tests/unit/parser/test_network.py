@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,23 @@ def test_memory_that_runs_out_and_a_broken_device_have_their_own_errors(
         encoder.encode(ids, LENGTHS)
     handle.remove()
     assert encoder.encode(ids, LENGTHS).shape == (4, 17, 57)
+
+
+@pytest.mark.skipif(
+    time.get_clock_info("thread_time").resolution > 1e-6, reason="no fine clock of a thread"
+)
+def test_on_the_cpu_a_model_is_not_charged_for_the_time_that_others_have(tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
+    network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+    encoder = TorchEncoder(network, device=torch.device("cpu"), precision="fp32")
+    ids, _ = batch()
+    began = encoder.now_s()
+    encoder.encode(ids, LENGTHS)
+    assert encoder.now_s() > began, "its own work counts"
+    began, wall = encoder.now_s(), time.monotonic()
+    time.sleep(0.1)  # what being kept off the core looks like from within
+    assert encoder.now_s() - began < 0.05
+    assert time.monotonic() - wall >= 0.1, "the wall's clock would have charged it"
 
 
 def test_serving_a_model_imports_neither_transformers_nor_modelscope() -> None:
