@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +11,11 @@ from pathlib import Path
 from contracts.errors import UsageError
 from contracts.settings import KafkaSettings
 from deploy.rollouts import opener
+from producer.tables.atomic import appearing
 from rollout.insights.data import InsightsReport
 from rollout.insights.detect import Thresholds
 from rollout.insights.difference import changes
+from rollout.insights.exporting import Selected, Worst
 from rollout.insights.reading import Progress, Taker, Window, read_file, read_window
 from rollout.insights.sides import Splitter, served_by
 from rollout.insights.tally import Bounds, Tally
@@ -111,6 +113,38 @@ def look(
         compared=len(moved),
         changes=moved,
     )
+
+
+def export_rows(
+    kafka: Callable[[], KafkaSettings],
+    wanted: Range,
+    path: Path,
+    *,
+    limit: int,
+    classes: Collection[str] = (),
+    source: str | None = None,
+    thresholds: Thresholds | None = None,
+    progress: Progress,
+) -> Selected:
+    """Write the worst of a range as a labelling file that only its owner can read.
+
+    Raises:
+        UsageError: ``cannot_write``, also where the file is there: labels in it would be lost;
+            else as ``look``.
+    """
+    if path.exists():
+        raise UsageError(
+            f"{path} is there already, and may hold labels",
+            code="cannot_write",
+            hint="Name another file, or move that one away.",
+        )
+    worst = Worst(limit, classes=classes, thresholds=thresholds or Thresholds())
+    read(kafka, wanted, Splitter(takers=((lambda _: True, worst.take),), source=source), progress)
+    selected = worst.select()
+    with appearing(path) as partial:
+        partial.chmod(0o600)
+        partial.write_text("".join(f"{one}\n" for one in selected.rows), encoding="utf-8")
+    return selected
 
 
 def read(

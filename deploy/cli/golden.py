@@ -82,6 +82,7 @@ def check(
                 "digest": golden.digest,
                 "addresses": len(golden.gating),
                 "never_gating": aside,
+                "unlabelled": golden.unlabelled,
                 "assumed": {
                     "discordance": discordance,
                     "spread": spread,
@@ -105,6 +106,8 @@ def check(
     )
     for stratum, count in aside.items():
         note(f"{count} rows of the stratum {stratum} are shown in comparisons and never gate.")
+    if golden.unlabelled:
+        note(f"{golden.unlabelled} rows are not labelled yet and were passed over.")
     note(f"Digest: {golden.digest}")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli import insights_export
 from deploy.cli.cluster import PrefixOption, cluster
 from deploy.cli.insights_options import (
     FileOption,
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
             "mgeo insights --file results.jsonl --html insights.html",
         )
     )(insights)
+    insights_export.register(group)
     app.add_typer(group, name="insights")
 
 
@@ -69,13 +71,17 @@ def insights(
         bool,
         typer.Option("--show-text", help="Whole addresses as examples: personal data."),
     ] = False,
-    examples: Annotated[int, typer.Option(min=0, max=100, help="Examples of each class.")] = 3,
+    examples: Annotated[int, typer.Option(min=0, max=100, help="Examples of each class.")] = 5,
     seed: SeedOption = 0,
-    low_confidence: LowOption = 0.35,
+    low_confidence: LowOption = 0.25,
     long_chars: LongOption = 100,
     remainder_chars: RemainderOption = 3,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the figures as csv, too.")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page for people: one file that loads nothing."),
     ] = None,
     topic_prefix: PrefixOption = None,
     output: OutputOption = Output.TABLE,
@@ -119,6 +125,11 @@ def insights(
 
         write_csv(report, csv)
         note(f"Figures: {csv}")
+    if html is not None:
+        from deploy.cli.insights_html import write_html
+
+        write_html(report, html)
+        note(f"Page: {html}")
     if output is Output.JSON:
         print_json(report.model_dump(mode="json"))
     else:

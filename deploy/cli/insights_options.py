@@ -30,13 +30,15 @@ SourceOption = Annotated[str | None, typer.Option(help="Only results of this pub
 SeedOption = Annotated[int, typer.Option(help="Which examples are picked; the same one, the same.")]
 LowOption = Annotated[
     float,
-    typer.Option(min=0.0, max=1.0, help="Confidence of a component below which it is uncertain."),
+    typer.Option(
+        min=0.0, max=1.0, help="Chance that all components are right, below which it is low."
+    ),
 ]
 LongOption = Annotated[
     int, typer.Option(min=1, help="Characters beyond which an address is over-long.")
 ]
 RemainderOption = Annotated[
-    int, typer.Option(min=1, help="Letters outside all components that make a remainder.")
+    int, typer.Option(min=1, help="Letters in a row, outside all components, that are a remainder.")
 ]
 
 

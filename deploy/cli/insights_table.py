@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from deploy.cli.output import note, print_table
 
 if TYPE_CHECKING:
     from rollout.insights.data import Change, ClassFigures, InsightsReport, Interval, RangeFigures
+
+
+_EXAMPLES: Final = 3
+"""For each class; JSON and the page have all that were asked for."""
 
 
 def print_report(report: InsightsReport) -> None:
@@ -69,7 +73,7 @@ def _row(one: ClassFigures) -> tuple[str, ...]:
         _percent(one.share),
         _interval(one.interval),
         _names(tuple(version.name for version in one.versions)),
-        "\n".join(one_line(shown.text, 80) for shown in one.examples),
+        "\n".join(one_line(shown.text, 80) for shown in one.examples[:_EXAMPLES]),
     )
 
 

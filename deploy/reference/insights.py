@@ -25,8 +25,8 @@ def insights_page() -> str:
                 for one in CLASSES
             ),
         )
-        + "\nWhere trouble begins, by default: a component's confidence below "
+        + "\nWhere trouble begins, by default: an address's confidence below "
         f"{DEFAULTS.low_confidence} (`--low-confidence`), more than {DEFAULTS.long_chars} "
         f"characters (`--long-chars`), {DEFAULTS.remainder_chars} letters, digits or characters "
-        "outside all components (`--remainder-chars`).\n"
+        "in a row outside all components (`--remainder-chars`).\n"
     )

@@ -26,7 +26,7 @@ FAILURES: Final = "failures"
 say nothing about how often it is. They are shown, and never gate."""
 
 _MAX_ROW_BYTES: Final = 1024 * 1024
-_ROW: Final = frozenset({"id", "text", "components", "address", "stratum", "note"})
+_ROW: Final = frozenset({"id", "text", "components", "address", "stratum", "note", "labelled"})
 _RESULT: Final = frozenset({"status", "error", "inferred", "adcode", "issues", "confidence"})
 """What a result of ``mgeo parse --output json`` has besides: a mended result is a label."""
 
@@ -45,6 +45,7 @@ class GoldenRow:
         spans: every component in it; None where only ``flat`` was labelled.
         flat: component type to its text; None where spans were labelled.
         stratum: part of the set that it belongs to; empty for the set itself.
+        labelled: False where the components are a model's proposal and no label.
     """
 
     line: int
@@ -53,6 +54,7 @@ class GoldenRow:
     spans: tuple[Span, ...] | None
     flat: Mapping[str, str] | None
     stratum: str
+    labelled: bool = True
 
     @property
     def gates(self) -> bool:
@@ -78,11 +80,14 @@ class GoldenSet:
 
     Attributes:
         digest: ``sha256:<hex>`` of its bytes.
-        rows: in the file's order.
+        rows: the labelled ones, in the file's order.
+        unlabelled: rows that say ``labelled: false``: proposals of a model, which nobody has
+            looked at. They are passed over.
     """
 
     digest: str
     rows: tuple[GoldenRow, ...]
+    unlabelled: int = 0
 
     @property
     def gating(self) -> tuple[GoldenRow, ...]:
@@ -107,6 +112,7 @@ def parse_golden(text: str, source: str, *, digest: str = "") -> GoldenSet:
     rows: list[GoldenRow] = []
     problems: list[Problem] = []
     seen: dict[str, GoldenRow] = {}
+    unlabelled = 0
     # Not splitlines: an address may hold a line separator of Unicode, and JSON allows it.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -116,12 +122,16 @@ def parse_golden(text: str, source: str, *, digest: str = "") -> GoldenSet:
         problems += [Problem(where, fault) for fault in faults]
         if found is None:
             continue
+        if not found.labelled:
+            unlabelled += 1
+            continue
         same = seen.setdefault(unit_text(found.text), found)
         if same is not found:
             problems.append(Problem(where, _repeated(found, same)))
         rows.append(found)
     if not rows and not problems:
-        problems.append(Problem(Where(source, 1, 1), "no labelled address in it"))
+        more = f"; {unlabelled} rows say `labelled: false`" if unlabelled else ""
+        problems.append(Problem(Where(source, 1, 1), f"no labelled address in it{more}"))
     if problems:
         raise DocumentError(
             "golden set",
@@ -130,7 +140,7 @@ def parse_golden(text: str, source: str, *, digest: str = "") -> GoldenSet:
             hint='A line is {"text": "…", "components": [{"type": "city", "start": 0, "end": 3}, '
             '…]} or {"text": "…", "address": {"city": "…"}}; see docs/guides/golden-set.md.',
         )
-    return GoldenSet(digest or _digest(text.encode()), tuple(rows))
+    return GoldenSet(digest or _digest(text.encode()), tuple(rows), unlabelled)
 
 
 def _digest(raw: bytes) -> str:
@@ -170,6 +180,7 @@ def _row(line: str, number: int) -> tuple[GoldenRow | None, list[str]]:
         spans=spans,
         flat=dict(document["address"]) if spans is None else None,
         stratum=document.get("stratum") or "",
+        labelled=document.get("labelled", True),
     )
     return row, []
 
@@ -180,6 +191,8 @@ def _faults(document: dict[str, Any]) -> Iterator[str]:
     for name in ("id", "stratum", "note"):
         if not isinstance(document.get(name, ""), str):
             yield f"`{name}` must be a text"
+    if not isinstance(document.get("labelled", True), bool):
+        yield "`labelled` must be true or false"
     text = document.get("text")
     if not isinstance(text, str) or not unit_text(text):
         yield "`text` must be an address"

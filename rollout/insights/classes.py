@@ -57,15 +57,17 @@ CLASSES: Final = (
         REGION_CONFLICT,
         "Region contradicts itself",
         REGION_ISSUES,
-        "The city does not lie in the province, or the district not in the city or province.",
+        "The city does not lie in the province, or the district not in the city or province; and "
+        "the text does not hold several addresses.",
         "Look at the examples: a wrong form field at the publisher, or a piece that the model "
         "takes for a district; the latter is worth labelling.",
     ),
     TroubleClass(
         UNPARSED_REMAINDER,
         "Unparsed remainder",
-        (),
-        "Letters, digits or characters are left outside all components, beyond connecting words.",
+        ("outside", "note", "number", "markup"),
+        "Text is left outside all components, beyond connecting words; or a note, a serial number "
+        "or a program’s markup was taken for a part of the address.",
         "Delivery notes and order data belong in a field of their own; a part of the address "
         "that is left over is worth labelling.",
     ),
@@ -73,7 +75,8 @@ CLASSES: Final = (
         LOW_CONFIDENCE,
         "Low confidence",
         COMPONENT_TYPES,
-        "The model gives one of its components a small chance of being right.",
+        "The model gives the whole a small chance of being right, and no other class says why: "
+        "foreign, over-long or left-over text, personal data and second addresses explain it.",
         "Label them: these are the addresses of which the next model learns most.",
     ),
     TroubleClass(

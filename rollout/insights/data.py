@@ -60,6 +60,16 @@ class ErrorFigures(Frozen):
     versions: tuple[Named, ...] = ()
 
 
+class Moment(Frozen):
+    """One stretch of time."""
+
+    at_ms: int
+    """Its beginning, epoch milliseconds."""
+    addresses: int
+    troubled: int
+    """Of any class, repeats counted."""
+
+
 class RangeFigures(Frozen):
     """Everything that was counted in one range of results."""
 
@@ -81,6 +91,8 @@ class RangeFigures(Frozen):
     dead_letters: tuple[ErrorFigures, ...] = ()
     """Dead letters; shares are of all records, dead ones included."""
     versions: tuple[Named, ...] = ()
+    timeline: tuple[Moment, ...] = ()
+    """By when results were written; empty where they come from files."""
     unreadable: int = 0
     """Result records that were skipped because they cannot be read."""
 

@@ -47,7 +47,12 @@ _RECEIVER: Final = re.compile(rf"{_NAME}[{_HAN}]{{1,2}}[（(]?(?:亲收|签收|�
 _LABELLED_NAME: Final = re.compile(
     rf"(?:{'|'.join(words.NAME_LABELS)}|收)[：: ]{{1,2}}({_NAME}[{_HAN}]{{1,2}})(?![{_HAN}])"
 )
-_BARE_NAME: Final = re.compile(rf"{_NAME}[{_HAN}]{{1,2}}")
+# 周六送 begins like a name; numbers and what is done are in none.
+_BARE_NAME: Final = re.compile(
+    rf"{_NAME}(?:(?![二三四五六七八九十号楼栋层室送收取等到])[{_HAN}]){{1,2}}"
+)
+_NOTE: Final = re.compile("|".join(words.NOTES))
+_BESIDE: Final = re.compile(r"[\s,，:：()（）+]{0,2}")
 _TOKENS: Final = re.compile(rf"[{_HAN}]+")
 
 
@@ -55,9 +60,16 @@ def personal_data(view: View) -> tuple[Personal, ...]:
     """Every piece of personal data, in reading order, none overlapping another."""
     found: list[Personal] = []
     for one in _candidates(view):
-        if all(one.end <= other.start or one.start >= other.end for other in found):
+        if _apart(one, found):
+            found.append(one)
+    for one in _bare_names(view, found):
+        if _apart(one, found):
             found.append(one)
     return tuple(sorted(found, key=lambda one: one.start))
+
+
+def _apart(one: Personal, found: list[Personal]) -> bool:
+    return all(one.end <= other.start or one.start >= other.end for other in found)
 
 
 def _candidates(view: View) -> Iterator[Personal]:
@@ -82,7 +94,18 @@ def _candidates(view: View) -> Iterator[Personal]:
         receives_nothing = text[: match.end()].rstrip("）)").endswith(words.NO_RECEIVER)
         if not receives_nothing and not view.inside(match.end()):
             yield Personal("name", match.start(), match.end())
+
+
+def _bare_names(view: View, found: list[Personal]) -> Iterator[Personal]:
+    """A name alone: before or behind the whole address, or beside a phone or a card."""
+    text = view.folded
     for start, end in view.gaps():
         for token in _TOKENS.finditer(text, start, end):
-            if _BARE_NAME.fullmatch(token.group()):
+            if not _BARE_NAME.fullmatch(token.group()) or _NOTE.search(token.group()):
+                continue
+            beside = any(
+                _BESIDE.fullmatch(text, min(token.end(), one.end), max(token.start(), one.start))
+                for one in found
+            )
+            if beside or start == 0 or end == len(text):
                 yield Personal("name", token.start(), token.end())

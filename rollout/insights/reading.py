@@ -30,8 +30,8 @@ class Taker(Protocol):
 
     unreadable: int
 
-    def take(self, batch: ParsedBatch) -> None:
-        """One result record."""
+    def take(self, batch: ParsedBatch, at_ms: int | None = None) -> None:
+        """One result record, and when Kafka took it in."""
         ...
 
     def take_letter(self, code: str) -> None:
@@ -68,7 +68,7 @@ async def read_window(
                 record.offset,
             )
             continue
-        taker.take(batch)
+        taker.take(batch, record.timestamp)
     async for record in _records(
         open_log, names.dead_letters, window, "reading dead letters", progress
     ):

@@ -13,12 +13,14 @@ from rollout.insights.personal import Personal
 from rollout.insights.view import Finding, View
 
 FOREIGN_LETTERS: Final = 10
-"""Latin letters in words of three and more that make a text foreign: SOHO and WeWork do not."""
+"""Latin letters, in words of three and more of one passage, that make a text foreign."""
 
+_OTHERS_WORD: Final = 4
 _OTHER_LETTERS: Final = 2
 """One の, or one Cyrillic А for a Latin one, is a slip and no foreign text."""
 
 _WORD: Final = re.compile(r"[A-Za-zÀ-ɏ]{3,}")
+_PASSAGE: Final = re.compile(r"[A-Za-zÀ-ɏ][A-Za-zÀ-ɏ0-9 ,.'’&()/#-]*")
 _LATIN: Final = re.compile(r"[A-Za-zÀ-ɏ]")
 _HAN: Final = re.compile(r"[\u2e80-\u2fdf\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _SCRIPTS: Final = (
@@ -43,12 +45,13 @@ def foreign_text(view: View, personal: tuple[Personal, ...]) -> Iterator[Finding
     for one in personal:
         if one.kind == "email":
             text = text[: one.start] + " " * (one.end - one.start) + text[one.end :]
-    words = list(_WORD.finditer(text))
-    letters = sum(len(word.group()) for word in words)
     latin = len(_LATIN.findall(text))
-    mostly = latin >= 4 and latin > len(_HAN.findall(text))
-    if words and (letters >= FOREIGN_LETTERS or mostly):
-        yield Finding(FOREIGN_TEXT, "latin", words[0].start(), words[-1].end())
+    mostly = latin >= _OTHERS_WORD and latin > len(_HAN.findall(text))
+    for passage in _PASSAGE.finditer(text) if latin >= _OTHERS_WORD else ():
+        letters = sum(len(word) for word in _WORD.findall(passage.group()))
+        if letters >= FOREIGN_LETTERS or (mostly and letters):
+            yield Finding(FOREIGN_TEXT, "latin", passage.start(), passage.end())
+            break
     if text.isascii():
         return
     for name, pattern in _SCRIPTS:

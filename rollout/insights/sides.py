@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from contracts.events import ParsedBatch
 from rollout.insights.counting import NamedCounts
 
+Take = Callable[[ParsedBatch, int | None], None]
+"""Takes a result record, and when Kafka took it in, in epoch milliseconds."""
+
 
 def served_by(batch: ParsedBatch, version: str) -> bool:
     """Whether ``VERSION[@PRECISION]`` made this."""
@@ -26,20 +29,22 @@ class Splitter:
         versions: every version that came by, for a message.
     """
 
-    takers: tuple[tuple[Callable[[ParsedBatch], bool], Callable[[ParsedBatch], None]], ...]
+    takers: tuple[
+        tuple[Callable[[ParsedBatch], bool], Callable[[ParsedBatch, int | None], None]], ...
+    ]
     letters: tuple[Callable[[str], None], ...] = ()
     source: str | None = None
     unreadable: int = 0
     versions: NamedCounts = field(default_factory=NamedCounts)
 
-    def take(self, batch: ParsedBatch) -> None:
-        """One result record."""
+    def take(self, batch: ParsedBatch, at_ms: int | None = None) -> None:
+        """One result record, and when Kafka took it in."""
         if self.source is not None and batch.source != self.source:
             return
         self.versions.add(f"{batch.model.version}@{batch.model.precision}")
         for meant, take in self.takers:
             if meant(batch):
-                take(batch)
+                take(batch, at_ms)
 
     def take_letter(self, code: str) -> None:
         """One dead letter; with a publisher asked for it is nobody's."""

@@ -17,9 +17,10 @@ from rollout.evidence.units import UnitSet, unit_of, unit_of_place
 from rollout.insights import masking
 from rollout.insights.classes import CLASSES
 from rollout.insights.counting import NamedCounts
-from rollout.insights.data import ClassFigures, ErrorFigures, Example, Named, RangeFigures
+from rollout.insights.data import ClassFigures, ErrorFigures, Example, Moment, Named, RangeFigures
 from rollout.insights.detect import DEFAULTS, Diagnosis, Thresholds, diagnose
 from rollout.insights.picking import Lowest
+from rollout.insights.timeline import Timeline
 from rollout.stats.display import wilson_interval
 
 ANY: Final = "any"
@@ -80,14 +81,16 @@ class Tally:
         self._error_versions: dict[str, NamedCounts] = {}
         self._letters = NamedCounts(256)
         self._versions = NamedCounts()
+        self._timeline = Timeline()
         self.records = 0
         self.addresses = 0
         self.dead_letters = 0
         self.unreadable = 0
 
-    def take(self, batch: ParsedBatch) -> None:
-        """Count one result record."""
+    def take(self, batch: ParsedBatch, at_ms: int | None = None) -> None:
+        """Count one result record; ``at_ms`` is when Kafka took it in, where that is known."""
         self.records += 1
+        before = self._classes[ANY].addresses
         version = f"{batch.model.version}@{batch.model.precision}"
         for index, result in enumerate(batch.results):
             unit = (
@@ -96,6 +99,9 @@ class Tally:
                 else unit_of_place(batch.origin.partition, batch.origin.offset, index)
             )
             self._take(result, unit, version, batch.source)
+        if at_ms is not None:
+            troubled = self._classes[ANY].addresses - before
+            self._timeline.add(at_ms, len(batch.results), troubled)
 
     def take_letter(self, code: str) -> None:
         """Count one dead letter."""
@@ -218,6 +224,10 @@ class Tally:
                 for code, count in self._letters.largest()
             ),
             versions=_named(self._versions),
+            timeline=tuple(
+                Moment(at_ms=at_ms, addresses=addresses, troubled=troubled)
+                for at_ms, addresses, troubled in self._timeline.bins()
+            ),
             unreadable=self.unreadable,
         )
 

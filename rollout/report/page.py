@@ -8,25 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from contracts.judgement import GateResult
 from contracts.policy import Policy
 from rollout.judge.figures import percent, score
 from rollout.report import plots, wording
 from rollout.report.data import ReportData, SliceFigures
+from rollout.report.engine import environment, style
+from rollout.report.geometry import Plot, Scale, Tick, round_ticks
 from rollout.report.outcome import outcome_of
-from rollout.report.plots import Plot, Scale
 from rollout.report.readings import Change, Reading, changes, readings
 from rollout.stats.display import wilson_interval
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-_TEMPLATES: Final = Path(__file__).parent / "templates"
 _SLICES: Final = 40
 """Slices on the page at most; report.json has all."""
 _TINY: Final = 5
@@ -73,7 +68,7 @@ class Forest:
     """
 
     rows: tuple[SliceRow, ...]
-    ticks: tuple[plots.Tick, ...]
+    ticks: tuple[Tick, ...]
     threshold: float | None
     threshold_text: str
     left_out: int
@@ -81,10 +76,8 @@ class Forest:
 
 def write_page(data: ReportData) -> str:
     """The whole page."""
-    from markupsafe import Markup
-
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             data=data,
@@ -104,35 +97,9 @@ def write_page(data: ReportData) -> str:
             kinds=wording.KIND_WORDS,
             marks=wording.STATUS_MARKS,
             statuses=wording.STATUS_WORDS,
-            style=Markup((_TEMPLATES / "style.css").read_text("utf-8")),  # noqa: S704  (our own file)
+            style=style(),
         )
     )
-
-
-@cache
-def _environment() -> Environment:
-    # Only where a report is written: commands that write none start without a template engine.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        visible=wording.visible,
-        moment=wording.moment,
-        count=wording.count,
-        percent=percent,
-        points=wording.points,
-        times=wording.times,
-        milliseconds=wording.milliseconds,
-        short=lambda digest: digest[:19],
-    )
-    return environment
 
 
 def gate_groups(gates: Sequence[GateResult]) -> tuple[tuple[str, tuple[GateResult, ...]], ...]:
@@ -243,8 +210,7 @@ def forest(data: ReportData) -> Forest | None:
     return Forest(
         rows=tuple(rows),
         ticks=tuple(
-            plots.Tick(axis(value), f"{value * 100:g}%")
-            for value in plots.round_ticks(axis.low, axis.high, 3)
+            Tick(axis(value), f"{value * 100:g}%") for value in round_ticks(axis.low, axis.high, 3)
         ),
         threshold=axis(minimum),
         threshold_text=percent(minimum),

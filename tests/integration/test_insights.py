@@ -162,3 +162,30 @@ async def test_saved_results_say_the_same_as_the_topic(mgeo: Mgeo, tmp_path: Pat
     for figures in (from_file, from_topic):
         figures.pop("dead_letters")
     assert from_file == from_topic
+
+
+async def test_the_worst_are_exported_once_and_never_over_a_file(
+    mgeo: Mgeo, tmp_path: Path
+) -> None:
+    out = tmp_path / "to-label.jsonl"
+    code, printed, err = await mgeo("insights", "export", "--out", str(out), "--output", "json")
+    assert code == 0, err
+    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert json.loads(printed)["rows"] == len(rows) == 61
+    assert {row["stratum"] for row in rows} == {"failures"}
+    assert PHONE not in out.read_text("utf-8")
+    assert out.stat().st_mode & 0o077 == 0
+    code, _, err = await mgeo("insights", "export", "--out", str(out))
+    assert code == 2
+    assert "labels" in err
+
+
+async def test_a_page_is_written_that_loads_nothing(mgeo: Mgeo, tmp_path: Path) -> None:
+    page = tmp_path / "insights.html"
+    code, _, err = await mgeo("insights", "--html", str(page))
+    assert code == 0, err
+    text = page.read_text("utf-8")
+    assert PHONE not in text
+    assert "⟨phone⟩" in text
+    assert "Troubled addresses over time" in text
+    assert not [word for word in ("<script", "http://", "https://", "src=") if word in text]
