@@ -31,6 +31,7 @@ _SCRIPTS: Final = (
 )
 _FULL_WIDTH: Final = range(0xFF00, 0xFF5F)
 _RADICALS: Final = range(0x2E80, 0x2FE0)
+_UNUSUAL: Final = re.compile(r"[^\x00-\x7f\u4e00-\u9fff]")
 _LIKE_LATIN: Final = frozenset("АВЕКМНОРСТУХавекмнорстухІіЅѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο")
 _LETTER_FOR_DIGIT: Final = re.compile(r"(?<=[0-9])[OoIl](?=[0-9])")
 # Variation selectors and joiners belong to emoji; alone they are as invisible as the rest.
@@ -68,18 +69,16 @@ def lookalikes(view: View) -> Iterator[Finding]:
     if match is not None:
         kinds["homoglyph"] = match.start()
     if not text.isascii():
-        for at, character in enumerate(text):
-            kind = _kind(character, text, at)
+        for found in _UNUSUAL.finditer(text):
+            kind = _kind(found.group(), text, found.start())
             if kind:
-                kinds.setdefault(kind, at)
+                kinds.setdefault(kind, found.start())
     for kind, at in kinds.items():
         yield Finding(LOOKALIKE_CHARACTERS, kind, at, at + 1)
 
 
 def _kind(character: str, text: str, at: int) -> str:
     code = ord(character)
-    if 0x4E00 <= code <= 0x9FFF or code < 0x80:
-        return ""
     if code in FOLDING:
         # Full-width letters, digits and spaces are how many people type.
         if code in _FULL_WIDTH or code == 0x3000:

@@ -20,6 +20,7 @@ from rollout.insights.difference import Compared, differences, fisher_p, holm, n
 from rollout.insights.masking import masked
 from rollout.insights.picking import Lowest
 from rollout.insights.tally import Bounds, Tally
+from rollout.insights.timeline import Timeline
 from tests.unit.insights.parsed import batch, failed, result
 
 HANZI = "浙江省杭州市西湖区文一路号张王李先生收⻄の請Аab 12３@.-，;\u200b"
@@ -168,3 +169,27 @@ def test_memory_does_not_grow_with_what_comes() -> None:
     low = next(one for one in figures.classes if one.code == "low_confidence")
     assert (low.addresses, low.distinct) == (300, 100)
     assert low.share == pytest.approx(1.0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10**13), st.integers(0, 50), st.integers(0, 50)),
+        min_size=1,
+        max_size=40,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_time_is_kept_in_few_bins_and_nothing_is_lost(
+    events: list[tuple[int, int, int]], rng: random.Random
+) -> None:
+    shuffled = list(events)
+    rng.shuffle(shuffled)
+    first, second = Timeline(), Timeline()
+    for one in events:
+        first.add(*one)
+    for one in shuffled:
+        second.add(*one)
+    assert first.bins() == second.bins()
+    assert len(first.bins()) <= 96
+    assert sum(one[1] for one in first.bins()) == sum(one[1] for one in events)
+    assert sum(one[2] for one in first.bins()) == sum(one[2] for one in events)
