@@ -69,6 +69,22 @@ class WorkerSettings(ParserSettings):
     max_in_flight_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     """Bytes of input taken in and not committed; above, partitions are paused."""
 
+    max_interactive_addresses: int = Field(default=1024, ge=1)
+    """Addresses of ``address.interactive`` taken in and not committed, beside those above: a
+    backlog of bulk takes no room from whoever waits."""
+
+    max_interactive_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """Bytes of ``address.interactive`` taken in and not committed, likewise."""
+
+    interactive_token_budget: int = Field(default=512, ge=16)
+    """Padded tokens of a device batch of bulk while there is interactive traffic: nothing
+    interrupts a batch, so whoever waits may wait for all of it. Smaller costs bulk some
+    throughput at such times; ``token_budget`` is the most."""
+
+    bulk_share: float = Field(default=0.2, ge=0.0, le=0.9)
+    """What bulk gets of the device at least, in padded tokens, however much interactive traffic
+    there is. 0 lets it starve."""
+
     max_in_flight_records: int = Field(default=128, ge=1)
     """Records of one partition in work at a time. After a crash so many run one by one."""
 

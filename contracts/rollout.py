@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from contracts.events import SINCE_1_1
 from contracts.frozen import Frozen
 from contracts.judgement import Judgement
 from contracts.phases import Phase
@@ -98,6 +99,8 @@ class WorkerRefusal(Frozen):
     partition: int
     code: str
     role: Literal["stable", "shadow"] = "stable"
+    interactive: bool = Field(default=False, json_schema_extra=SINCE_1_1)
+    """Whether it is a partition of ``address.interactive``; else of ``address.events``."""
 
 
 class Rollout(Frozen):
@@ -150,7 +153,10 @@ class Rollout(Frozen):
     judgement: Judgement | None = None
     """What was said at it."""
     waiting_for: tuple[int, ...] = ()
-    """Partitions that have not adopted the present serving epoch, where the phase needs it."""
+    """Partitions of ``address.events`` that have not adopted the present serving epoch, where
+    the phase needs it."""
+    waiting_interactive: tuple[int, ...] = Field(default=(), json_schema_extra=SINCE_1_1)
+    """The same of ``address.interactive``."""
     refusals: tuple[WorkerRefusal, ...] = ()
     refused_since: str | None = None
     """RFC 3339 in UTC: since when a worker has said that it cannot hold the candidate."""

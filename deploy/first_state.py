@@ -90,8 +90,9 @@ async def _highest_epoch(kafka: KafkaSettings) -> int:
     A control topic that was made anew finds the notes of its earlier life still there, and lanes
     wait for the epoch that their partition has reached.
     """
-    notes = (await group_notes(kafka, kafka.names.stable_group, kafka.names.events)).notes
-    return max((note.serving_epoch for note in notes.values()), default=0)
+    group = kafka.names.stable_group
+    found = [await group_notes(kafka, group, topic) for topic in kafka.names.inputs]
+    return max((note.serving_epoch for one in found for note in one.notes.values()), default=0)
 
 
 async def _has_record(kafka: KafkaSettings) -> bool:

@@ -23,6 +23,7 @@ from contracts.requests import RolloutRequest, encode_request
 from contracts.settings import KafkaSettings, client_options
 from rollout.group_notes import group_notes
 from rollout.logs import Log, OpenLog
+from rollout.partitions import InputPartition
 
 _ASK_BROKER_EVERY_S = 5.0
 _PROBE_S = 10.0
@@ -137,15 +138,15 @@ class RolloutClient:
                 if record is not None and rollout_id in (None, record.rollout_id):
                     yield record
 
-    async def adoption(self) -> dict[int, OffsetMetadata]:
-        """What each input partition's stable lane has adopted, as its committed offset says.
+    async def adoption(self) -> dict[InputPartition, OffsetMetadata]:
+        """What each stable lane of both inputs has adopted, as its committed offset says.
 
         Raises:
             BackendUnreachableError: Kafka does not answer.
         """
         return await self._lanes(self._names.stable_group)
 
-    async def shadowing(self, rollout_id: str) -> dict[int, OffsetMetadata]:
+    async def shadowing(self, rollout_id: str) -> dict[InputPartition, OffsetMetadata]:
         """The same of the shadow's lanes: they adopt a rollout by its first revision."""
         return await self._lanes(self._names.shadow_group(rollout_id))
 
@@ -165,12 +166,19 @@ class RolloutClient:
         finally:
             await admin.close()
 
-    async def _lanes(self, group: str) -> dict[int, OffsetMetadata]:
+    async def _lanes(self, group: str) -> dict[InputPartition, OffsetMetadata]:
+        names = self._names
         try:
-            found = await group_notes(self._kafka, group, self._names.events)
+            found = {
+                topic: await group_notes(self._kafka, group, topic) for topic in names.inputs
+            }
         except (KafkaError, OSError) as error:
             raise self._away() from error
-        return dict(found.notes)
+        return {
+            InputPartition(topic == names.interactive, partition): note
+            for topic, one in found.items()
+            for partition, note in one.notes.items()
+        }
 
     async def _admin(self) -> AIOKafkaAdminClient:
         admin = AIOKafkaAdminClient(**client_options(self._kafka))

@@ -9,6 +9,7 @@ from contracts.durations import format_duration
 from contracts.phases import Phase
 from contracts.policy import Policy
 from contracts.rollout import Rollout, WorkerRefusal
+from rollout.partitions import InputPartition, of_both
 from rollout.standing import Standing
 
 FORWARD: tuple[Phase, ...] = (
@@ -145,8 +146,8 @@ def _to_decide(policy: Policy, rollout: Rollout, now: datetime) -> str:
 def _adopting(rollout: Rollout, what: str) -> str:
     if rollout.refusals:
         return f"workers to {what}; refused by " + _refusals(rollout.refusals)
-    if rollout.waiting_for:
-        return f"{_partitions(rollout.waiting_for)} to {what}"
+    if waiting := _waiting(rollout):
+        return f"{_partitions(waiting)} to {what}"
     return f"every partition to {what}"
 
 
@@ -154,8 +155,8 @@ def _canary(rollout: Rollout, now: datetime) -> str:
     steps = rollout.policy.canary.steps
     step = steps[min(rollout.step, len(steps) - 1)]
     head = f"step {rollout.step + 1} of {len(steps)} at {step.share:.0%}"
-    if rollout.waiting_for:
-        return f"{head}: {_partitions(rollout.waiting_for)} to adopt it"
+    if waiting := _waiting(rollout):
+        return f"{head}: {_partitions(waiting)} to adopt it"
     return _served(rollout, step.min_results, step.duration, now, head)
 
 
@@ -176,7 +177,11 @@ def _left(limit: timedelta, rollout: Rollout, now: datetime, otherwise: str) -> 
     return f" ({otherwise} in {about(left)})" if left > timedelta(0) else ""
 
 
-def _partitions(numbers: Sequence[int]) -> str:
+def _waiting(rollout: Rollout) -> tuple[InputPartition, ...]:
+    return of_both(rollout.waiting_for, rollout.waiting_interactive)
+
+
+def _partitions(numbers: Sequence[object]) -> str:
     shown = ", ".join(str(number) for number in numbers[:_NAMED_PARTITIONS])
     more = len(numbers) - _NAMED_PARTITIONS
     tail = f" and {more} more" if more > 0 else ""
@@ -185,7 +190,8 @@ def _partitions(numbers: Sequence[int]) -> str:
 
 def _refusals(refusals: Sequence[WorkerRefusal]) -> str:
     shown = ", ".join(
-        f"partition {one.partition} ({one.code})" for one in refusals[:_NAMED_PARTITIONS]
+        f"partition {InputPartition(one.interactive, one.partition)} ({one.code})"
+        for one in refusals[:_NAMED_PARTITIONS]
     )
     more = len(refusals) - _NAMED_PARTITIONS
     return f"{shown} and {more} more" if more > 0 else shown

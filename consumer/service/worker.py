@@ -9,7 +9,8 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Executor as CpuPool
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,11 +37,13 @@ from consumer.stream.membership import Ending, Membership, MembershipLimits
 from consumer.stream.pipeline import Pipeline
 from consumer.stream.plan import Plan, Refusal
 from consumer.stream.reading import Readers
+from consumer.stream.records import Record
 from consumer.stream.replies import NoReplies
 from consumer.stream.residency import ModelLoader, Residency, ResidentSet
 from consumer.stream.roles import Role
 from consumer.stream.sink import AtLeastOnceSink, Sink, TransactionalSink
 from consumer.stream.telemetry import Telemetry
+from consumer.stream.traffic import BulkBatches, Traffic
 from consumer.stream.waiting import first_of, let_go, or_event, sleep_or
 from contracts.certificates import watch_certificates
 from contracts.control import RolloutState
@@ -52,7 +55,9 @@ from contracts.topics import RECORD_OVERHEAD_BYTES
 _log = get_logger(__name__)
 
 _REJOIN_WINDOW_S = 600.0
-_CPU_THREADS = 2
+_CPU_THREADS = {Traffic.BULK: 2, Traffic.INTERACTIVE: 1}
+# Traffic that has only paused must not find the device taken by a batch of full size.
+_INTERACTIVE_LINGER_S = 2.0
 _POLL_RECORDS = 100
 
 SinkFactory = Callable[[TopicPartition, AIOKafkaConsumer, str], Sink]
@@ -100,10 +105,17 @@ class Worker:
         )
         self._plan: Plan | None = None
         self._replanned = asyncio.Event()  # another group, or none
-        self._in_flight = InFlight(
-            max_addresses=settings.max_in_flight_addresses, max_bytes=settings.max_in_flight_bytes
-        )
-        self._telemetry.watch(self._in_flight)
+        self._in_flight = {
+            Traffic.BULK: InFlight(
+                max_addresses=settings.max_in_flight_addresses,
+                max_bytes=settings.max_in_flight_bytes,
+            ),
+            Traffic.INTERACTIVE: InFlight(
+                max_addresses=settings.max_interactive_addresses,
+                max_bytes=settings.max_interactive_bytes,
+            ),
+        }
+        self._telemetry.watch(list(self._in_flight.values()))
         # Names this process in the offset metadata: a lane that reads its own note again
         # knows that there was no crash in between.
         self._process = secrets.token_hex(4)
@@ -131,24 +143,29 @@ class Worker:
         )
         if on_port is not None:
             on_port(server.port)
-        pool = ThreadPoolExecutor(_CPU_THREADS, thread_name_prefix="mgeo-cpu")
+        pools = {
+            traffic: ThreadPoolExecutor(threads, thread_name_prefix=f"mgeo-{traffic.value}")
+            for traffic, threads in _CPU_THREADS.items()
+        }
         executor = self._executor = DeviceExecutor(
+            bulk_share=self._settings.bulk_share,
             hang_after_s=self._settings.device_hang_ms / 1e3,
             on_hang=_end_process,
             observer=self._telemetry,
         )
         try:
-            await self._serve(stop, pool, executor)
+            await self._serve(stop, pools, executor)
         except BaseExceptionGroup as group:
             raise _cause(group) from group
         finally:
             self._health.waiting_for("nothing: it has stopped")
             executor.close()
-            pool.shutdown(wait=False, cancel_futures=True)
+            for pool in pools.values():
+                pool.shutdown(wait=False, cancel_futures=True)
             server.close()
 
     async def _serve(
-        self, stop: asyncio.Event, pool: ThreadPoolExecutor, executor: DeviceExecutor
+        self, stop: asyncio.Event, pools: Mapping[Traffic, CpuPool], executor: DeviceExecutor
     ) -> None:
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(self._beat())]
@@ -163,8 +180,8 @@ class Worker:
                 background += [group.create_task(one.run()) for one in self._repliers]
                 certificates = watch_certificates(self._kafka, self._telemetry.certificate)
                 background.append(group.create_task(certificates))
-                pipeline, dispatcher = self._engine(pool, executor)
-                background.append(group.create_task(pipeline.run()))
+                pipelines, dispatcher = self._engine(pools, executor)
+                background += [group.create_task(one.run()) for one in pipelines]
                 background.append(group.create_task(_for_ever(dispatcher.run())))
                 await self._stay_in_group(stop, admin, dispatcher)
             finally:
@@ -209,7 +226,7 @@ class Worker:
                 if await or_event(stop, look()):
                     check_topics(
                         found,
-                        inputs=role.inputs,
+                        inputs=tuple(role.inputs),
                         least_bytes=role.largest,
                         replies=role.replies,
                     )
@@ -268,27 +285,47 @@ class Worker:
     # --- the engine -------------------------------------------------------------------------------
 
     def _engine(
-        self, pool: ThreadPoolExecutor, executor: DeviceExecutor
-    ) -> tuple[Pipeline, Dispatcher]:
+        self, pools: Mapping[Traffic, CpuPool], executor: DeviceExecutor
+    ) -> tuple[list[Pipeline], Dispatcher]:
         settings = self._settings
-        pipeline = Pipeline(
-            batcher=Batcher(token_budget=settings.token_budget, batch_size=settings.batch_size),
-            executor=executor,
-            cache=InterpretationCache(settings.cache_chars if self._role.answers_repeats else 0),
-            composer=self._role.composer,
-            limits=settings.limits,
-            cpu_pool=pool,
-            in_flight=self._in_flight,
-            telemetry=self._telemetry,
+        cache = InterpretationCache(settings.cache_chars if self._role.answers_repeats else 0)
+        bulk = BulkBatches(
+            alone=settings.token_budget,
+            beside=settings.interactive_token_budget,
+            linger_s=_INTERACTIVE_LINGER_S,
         )
+        budgets: dict[Traffic, Callable[[], int]] = {
+            Traffic.BULK: lambda: bulk.tokens(time.monotonic()),
+            Traffic.INTERACTIVE: lambda: settings.token_budget,
+        }
+        pipelines = {
+            traffic: Pipeline(
+                batcher=Batcher(token_budget=budgets[traffic], batch_size=settings.batch_size),
+                executor=executor.entrance(traffic),
+                cache=cache,
+                composer=self._role.composer,
+                limits=settings.limits,
+                cpu_pool=pools[traffic],
+                telemetry=self._telemetry,
+            )
+            for traffic in Traffic
+        }
+
+        def submit(record: Record) -> None:
+            bulk.seen(record.traffic, time.monotonic())
+            pipelines[record.traffic].submit(record)
+
+        async def dead_letter(record: Record) -> None:
+            await pipelines[record.traffic].publish_dead_letter(record)
+
         dispatcher = Dispatcher(
-            submit=pipeline.submit,
-            dead_letter=pipeline.publish_dead_letter,
-            idle=pipeline.idle,
+            submit=submit,
+            dead_letter=dead_letter,
+            idle=[one.idle for one in pipelines.values()],
             max_attempts=settings.max_attempts,
             crash_code=self._role.crash_code,
         )
-        return pipeline, dispatcher
+        return list(pipelines.values()), dispatcher
 
     # --- in the group -----------------------------------------------------------------------------
 
@@ -364,8 +401,10 @@ class Worker:
         )
 
         def make_lane(partition: TopicPartition, host: LaneHost) -> Lane:
+            traffic = self._role.inputs[partition.topic]
             return Lane(
                 partition,
+                traffic=traffic,
                 sink=self._sink_factory(partition, consumer, plan.group),
                 schedule=CommitSchedule(
                     interval_s=settings.commit_interval_ms / 1e3,
@@ -376,7 +415,7 @@ class Worker:
                 max_bytes=transaction_bytes,
                 max_addresses=settings.limits.max_addresses,
                 route=self._role.route,
-                in_flight=self._in_flight,
+                in_flight=self._in_flight[traffic],
                 replies=self._repliers[0] if self._repliers else NoReplies(),
                 telemetry=self._telemetry,
                 process=self._process,

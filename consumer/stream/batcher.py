@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -91,15 +91,15 @@ class Batcher(Generic[Item]):
     """The waiting windows of every model.
 
     Args:
-        token_budget: most padded tokens of a batch. A single row longer than that still runs,
-            alone.
+        token_budget: most padded tokens of a batch, asked for each time. A single row longer
+            than that still runs, alone.
         batch_size: most rows of a batch.
         max_padding_waste: windows of another length join only while the share of padding
             stays at or below this.
     """
 
     def __init__(
-        self, *, token_budget: int, batch_size: int, max_padding_waste: float = 0.1
+        self, *, token_budget: Callable[[], int], batch_size: int, max_padding_waste: float = 0.1
     ) -> None:
         self._token_budget = token_budget
         self._batch_size = batch_size
@@ -117,8 +117,9 @@ class Batcher(Generic[Item]):
 
     def has_full_batch(self) -> bool:
         """True when some model has enough waiting to fill a batch."""
+        budget = self._token_budget()
         return any(
-            queue.tokens >= self._token_budget or queue.rows >= self._batch_size
+            queue.tokens >= budget or queue.rows >= self._batch_size
             for queue in self._queues.values()
         )
 
@@ -131,21 +132,21 @@ class Batcher(Generic[Item]):
                 model, queue, oldest = key, candidate, first
         if queue is None or oldest is None:
             return None
-        rows = self._fill(queue, oldest.length)
+        rows = self._fill(queue, oldest.length, self._token_budget())
         rows.sort(key=lambda row: -row.length)
         if not queue.lengths:
             del self._queues[model]
         return Batch(model, tuple(r.item for r in rows), tuple(r.length for r in rows))
 
-    def _fill(self, queue: _Queue[Item], length: int) -> list[_Waiting[Item]]:
+    def _fill(self, queue: _Queue[Item], length: int, budget: int) -> list[_Waiting[Item]]:
         # The oldest is the first of its own length's bucket, so taking that bucket takes it.
         longest = length
-        rows = queue.take(length, max(1, self._room(0, longest)))
+        rows = queue.take(length, max(1, self._room(0, longest, budget)))
         tokens = length * len(rows)
         while queue.lengths:
             near = _nearest(queue.lengths, length)
             longest_with = max(longest, near)
-            most = min(self._room(len(rows), longest_with), len(queue.by_length[near]))
+            most = min(self._room(len(rows), longest_with, budget), len(queue.by_length[near]))
             count = self._within_waste(len(rows), tokens, near, longest_with, most)
             if count <= 0:
                 break
@@ -154,8 +155,8 @@ class Batcher(Generic[Item]):
             longest = longest_with
         return rows
 
-    def _room(self, rows: int, longest: int) -> int:
-        return min(self._batch_size, self._token_budget // longest) - rows
+    def _room(self, rows: int, longest: int, budget: int) -> int:
+        return min(self._batch_size, budget // longest) - rows
 
     def _within_waste(self, rows: int, tokens: int, length: int, longest: int, most: int) -> int:
         """How many rows of ``length`` may join, so that padding stays within its share."""

@@ -7,7 +7,6 @@ Python, so a watchdog ends the process: the records are read again by whoever is
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Encoder, Scores, TokenIds
+from consumer.stream.traffic import Traffic
+from consumer.stream.turns import Turns
 
 _CLOSE_S = 5.0
 
@@ -75,6 +76,14 @@ class DeviceRun:
     started_at: float
 
 
+class Device(Protocol):
+    """The device, as one class of traffic sees it."""
+
+    async def run(self, sides: Sequence[SideRows], order: Sequence[int] = (0,)) -> DeviceRun:
+        """Run one batch on each model, one after the other; see ``DeviceExecutor.run``."""
+        ...
+
+
 class DeviceObserver(Protocol):
     """Told about the device's time. Called from the device thread."""
 
@@ -95,22 +104,38 @@ class _Job:
     future: asyncio.Future[DeviceRun]
 
 
+@dataclass(frozen=True, slots=True)
+class _Entrance:
+    executor: DeviceExecutor
+    traffic: Traffic
+
+    async def run(self, sides: Sequence[SideRows], order: Sequence[int] = (0,)) -> DeviceRun:
+        return await self.executor.run(sides, order, self.traffic)
+
+
 class DeviceExecutor:
     """The device thread and its watchdog.
 
     Args:
+        bulk_share: what bulk gets of the device at least, while it waits: see ``Turns``.
         hang_after_s: a device call longer than this means that the device hangs.
         on_hang: called by the watchdog, from its own thread; must end the process.
         observer: told about busy and idle time.
     """
 
     def __init__(
-        self, *, hang_after_s: float, on_hang: Callable[[float], None], observer: DeviceObserver
+        self,
+        *,
+        bulk_share: float = 0.2,
+        hang_after_s: float,
+        on_hang: Callable[[float], None],
+        observer: DeviceObserver,
     ) -> None:
         self._hang_after_s = hang_after_s
         self._on_hang = on_hang
         self._observer = observer
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._turns: Turns[_Job] = Turns(bulk_share=bulk_share)
+        self._wake = threading.Condition()
         self._busy_since: float | None = None
         self._lost = False
         self._closing = threading.Event()
@@ -119,19 +144,33 @@ class DeviceExecutor:
         self._thread.start()
         self._watchdog.start()
 
-    async def run(self, sides: Sequence[SideRows], order: Sequence[int] = (0,)) -> DeviceRun:
-        """Run one batch on each model, one after the other; batches run in the order of the calls.
+    def entrance(self, traffic: Traffic) -> Device:
+        """The device for one class of traffic."""
+        return _Entrance(self, traffic)
+
+    async def run(
+        self,
+        sides: Sequence[SideRows],
+        order: Sequence[int] = (0,),
+        traffic: Traffic = Traffic.BULK,
+    ) -> DeviceRun:
+        """Run one batch on each model, one after the other.
+
+        Batches of one class of traffic run in the order of the calls.
 
         Args:
             sides: the models and their rows.
             order: the indices of the sides, as they are to run.
+            traffic: the class whose turn it takes.
 
         Raises:
             DeviceLostError: the device is broken; the process must end.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[DeviceRun] = loop.create_future()
-        self._jobs.put(_Job(sides, order, loop, future))
+        with self._wake:
+            self._turns.add(_Job(sides, order, loop, future), traffic, _tokens(sides))
+            self._wake.notify()
         return await future
 
     @property
@@ -142,12 +181,13 @@ class DeviceExecutor:
     def close(self) -> None:
         """Stop the threads once what was submitted has run. Does not wait for a hung call."""
         self._closing.set()
-        self._jobs.put(None)
+        with self._wake:
+            self._wake.notify()
         self._thread.join(timeout=min(self._hang_after_s, _CLOSE_S))
 
     def _work(self) -> None:
         idle_since = time.monotonic()
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             started = time.monotonic()
             runs: dict[int, SideRun] = {}
             try:
@@ -163,6 +203,13 @@ class DeviceExecutor:
             self._observer.device_time(busy_s=ended - started, idle_s=started - idle_since)
             idle_since = ended
             _deliver(job, DeviceRun(tuple(runs[side] for side in range(len(runs))), started))
+
+    def _next(self) -> _Job | None:
+        """The next job; None once the executor is closed and nothing waits."""
+        with self._wake:
+            while not len(self._turns) and not self._closing.is_set():
+                self._wake.wait()
+            return self._turns.next()
 
     def _run_side(self, side: SideRows) -> SideRun:
         if not side.rows:
@@ -200,6 +247,11 @@ class DeviceExecutor:
             if since is not None and time.monotonic() - since > self._hang_after_s:
                 self._on_hang(time.monotonic() - since)
                 return
+
+
+def _tokens(sides: Sequence[SideRows]) -> int:
+    """The padded tokens of all sides together."""
+    return sum(len(side.rows) * max(map(len, side.rows)) for side in sides if side.rows)
 
 
 def _rows_of(scores: Scores, token_ids: TokenIds, lengths: NDArray[np.int64]) -> list[RowOutcome]:

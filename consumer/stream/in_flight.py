@@ -1,4 +1,4 @@
-"""What all lanes of a worker have taken in and not yet committed. Pure.
+"""What all lanes of one class of traffic have taken in and not yet committed. Pure.
 
 The bound on addresses is strict: a record starts only when it fits, or when nothing else is
 in work. The bound on bytes is where reading pauses.
@@ -14,14 +14,29 @@ class Ticket:
     """The share of one record.
 
     Attributes:
+        account: where it counts.
         addresses: how many it counts for; 0 before it is started.
         size: its bytes.
         held: False once it was given back.
     """
 
+    account: InFlight
     addresses: int
     size: int
     held: bool = True
+
+    def count(self, addresses: int) -> None:
+        """The record counts for so many addresses from here on; ignored once it left."""
+        if self.held:
+            self.account.addresses += addresses - self.addresses
+            self.addresses = addresses
+
+    def leave(self) -> None:
+        """The record is committed or no longer wanted. A second call does nothing."""
+        if self.held:
+            self.held = False
+            self.account.addresses -= self.addresses
+            self.account.bytes -= self.size
 
 
 class InFlight:
@@ -42,24 +57,11 @@ class InFlight:
     def enter(self, size: int) -> Ticket:
         """A record of ``size`` bytes was read; it does not work yet."""
         self.bytes += size
-        return Ticket(0, size)
+        return Ticket(self, 0, size)
 
     def may_start(self, addresses: int) -> bool:
         """True when a record of so many addresses may be worked on now."""
         return self.addresses == 0 or self.addresses + addresses <= self._max_addresses
-
-    def count(self, ticket: Ticket, addresses: int) -> None:
-        """The record counts for so many addresses from here on; ignored once it left."""
-        if ticket.held:
-            self.addresses += addresses - ticket.addresses
-            ticket.addresses = addresses
-
-    def leave(self, ticket: Ticket) -> None:
-        """The record is committed or no longer wanted. A second call does nothing."""
-        if ticket.held:
-            ticket.held = False
-            self.addresses -= ticket.addresses
-            self.bytes -= ticket.size
 
     def overloaded(self) -> bool:
         """True when reading must pause: at a bound, until half of it is reached again."""

@@ -28,6 +28,7 @@ from consumer.stream.residency import ResidentSet
 from consumer.stream.sides import Route
 from consumer.stream.sink import Sink, SinkLostError
 from consumer.stream.telemetry import Telemetry
+from consumer.stream.traffic import Traffic
 from contracts.control import RolloutState
 from contracts.events import Origin
 from contracts.logs import get_logger
@@ -81,13 +82,14 @@ class Lane:
 
     Args:
         partition: the input partition.
+        traffic: the class of what is on it.
         sink: publishes and commits.
         schedule: when to commit.
         max_in_flight: most records in work; the rest waits in the backlog.
         max_bytes: most bytes published in one transaction.
         max_addresses: most addresses that one record can hold.
         route: chooses the models of a record.
-        in_flight: what all lanes of its input together have in work.
+        in_flight: what all lanes of its class together have in work.
         replies: told about every record that is finished.
         telemetry: told about commits.
         process: names this process in the offset metadata.
@@ -98,6 +100,7 @@ class Lane:
         self,
         partition: TopicPartition,
         *,
+        traffic: Traffic,
         sink: Sink,
         schedule: CommitSchedule,
         max_in_flight: int,
@@ -112,6 +115,7 @@ class Lane:
     ) -> None:
         self.partition = partition
         self.state: State = "opening"
+        self._traffic = traffic
         self._sink = sink
         self._schedule = schedule
         self._max_in_flight = max_in_flight
@@ -272,14 +276,14 @@ class Lane:
             if not self._in_flight.may_start(addresses):
                 return
             self._backlog.popleft()
-            self._in_flight.count(ticket, addresses)
+            ticket.count(addresses)
             record = self._record(message, ticket, route, self._serving)
             self._frontier.admit(record.origin.offset)
             self._records[record.origin.offset] = record
             self._host.on_start(self, record)
 
     def _pass_over(self, offset: int, ticket: Ticket) -> None:
-        self._in_flight.leave(ticket)
+        ticket.leave()
         self._frontier.pass_over(offset)
         self._telemetry.passed_over()
         self._changed.set()
@@ -304,6 +308,7 @@ class Lane:
             earlier_starts=self._suspects.earlier_starts(message.offset),
             size=ticket.size,
             timestamp_ms=message.timestamp,
+            traffic=self._traffic,
         )
 
     # --- starting a record ------------------------------------------------------------------
@@ -440,7 +445,7 @@ class Lane:
         earlier = self._suspects.starts_at(self._frontier.position)
         committed = await self._commit(outgoing, note_for_next(earlier))
         for record in records:
-            self._in_flight.leave(record.ticket)
+            record.ticket.leave()
         if committed:
             self._last_commit_at = time.monotonic()
             self._telemetry.committed(records, self._last_commit_at - began)
@@ -520,7 +525,7 @@ class Lane:
     def _abandon(self) -> None:
         for record in self._records.values():
             record.abandoned = True
-            self._in_flight.leave(record.ticket)
+            record.ticket.leave()
         self._records.clear()
         self._drop_backlog()
         self._announce()
@@ -528,7 +533,7 @@ class Lane:
 
     def _drop_backlog(self) -> None:
         for _, ticket in self._backlog:
-            self._in_flight.leave(ticket)
+            ticket.leave()
         self._backlog.clear()
 
     def _announce(self) -> None:

@@ -1,5 +1,6 @@
 """Takes records through decode, tokenizing, device and interpretation.
 
+There is one for each class of traffic; what they share is the device.
 All state belongs to the event loop. Work of any size runs in threads: pure Python in the CPU
 pool, the network in the executor. Nothing here knows about Kafka.
 """
@@ -21,8 +22,7 @@ from consumer.parser.seams import AddressModel, Interpretation, PreparedAddress,
 from consumer.stream.batcher import Batch, Batcher
 from consumer.stream.cache import InterpretationCache
 from consumer.stream.compose import Composer, failed_address, parsed_address
-from consumer.stream.executor import DeviceExecutor, RowFault, SideRows
-from consumer.stream.in_flight import InFlight
+from consumer.stream.executor import Device, RowFault, SideRows
 from consumer.stream.records import DeadLetter, DeviceBatch, Outgoing, Record
 from consumer.stream.sides import run_order
 from consumer.stream.telemetry import Telemetry
@@ -87,7 +87,6 @@ class Pipeline:
         composer: makes the outgoing record; it is what differs between roles.
         limits: bounds of an input record.
         cpu_pool: threads for pure Python work.
-        in_flight: told how many addresses a record really has.
         telemetry: told what happens.
     """
 
@@ -95,15 +94,13 @@ class Pipeline:
         self,
         *,
         batcher: Batcher[_Row],
-        executor: DeviceExecutor,
+        executor: Device,
         cache: InterpretationCache,
         composer: Composer,
         limits: Limits,
         cpu_pool: CpuPool,
-        in_flight: InFlight,
         telemetry: Telemetry,
     ) -> None:
-        self._in_flight = in_flight
         self._batcher = batcher
         self._executor = executor
         self._cache = cache
@@ -186,7 +183,7 @@ class Pipeline:
         record.batch = batch
         record.results = [[None] * len(batch.addresses) for _ in range(sides)]
         record.pending = len(batch.addresses)
-        self._in_flight.count(record.ticket, record.pending)
+        record.ticket.count(record.pending)
         for index, address in enumerate(batch.addresses):
             text = address.text
             if address.fault is not None or text is None:

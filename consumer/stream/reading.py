@@ -7,7 +7,7 @@ waits for, and a quiet input would hold up the backlog, for as long as a fetch m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -23,13 +23,13 @@ class Readers:
 
     def __init__(
         self,
-        topics: Sequence[str],
+        topics: Iterable[str],
         group: AIOKafkaConsumer,
         make_reader: Callable[[], AIOKafkaConsumer],
     ) -> None:
         self.topics = tuple(topics)
         self.group = group
-        self._others = {topic: make_reader() for topic in topics[1:]}
+        self._others = {topic: make_reader() for topic in self.topics[1:]}
 
     @property
     def all(self) -> tuple[AIOKafkaConsumer, ...]:

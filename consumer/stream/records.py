@@ -9,6 +9,7 @@ from typing import Literal
 from consumer.parser.seams import AddressModel
 from consumer.stream.in_flight import Ticket
 from consumer.stream.sides import Route
+from consumer.stream.traffic import Traffic
 from contracts.decode import BatchInput
 from contracts.events import AddressResult, Origin
 from contracts.headers import Header, Stage
@@ -81,6 +82,7 @@ class Record:
         outgoing: the record to publish, once finished.
         outcome: what it became, once finished.
         started_at: when it went into the pipeline, monotonic seconds.
+        traffic: its class.
         abandoned: its lane no longer wants it; whatever comes of it is dropped.
     """
 
@@ -106,3 +108,4 @@ class Record:
     abandoned: bool = False
     size: int = 0
     timestamp_ms: int | None = None
+    traffic: Traffic = Traffic.BULK

@@ -15,6 +15,7 @@ from consumer.stream.compose import Composer, ParsedComposer
 from consumer.stream.lane import Router
 from consumer.stream.plan import Plan
 from consumer.stream.sides import Route, Side
+from consumer.stream.traffic import Traffic
 from contracts.control import RolloutState
 from contracts.headers import track_of
 from contracts.limits import DEAD_LETTER_HEADROOM_BYTES, Limits
@@ -30,7 +31,7 @@ class Role:
 
     Attributes:
         name: part of the transactional ids.
-        inputs: the topics that it reads.
+        inputs: the class of traffic on each topic that it reads.
         largest: the largest record that it writes, in bytes, by topic; each topic needs at
             least as many partitions as the input.
         plan: what it does under a control state; None when there is nothing to do.
@@ -45,7 +46,7 @@ class Role:
     """
 
     name: str
-    inputs: tuple[str, ...]
+    inputs: Mapping[str, Traffic]
     largest: Mapping[str, int]
     plan: Callable[[RolloutState], Plan | None]
     waits_for: str
@@ -66,7 +67,7 @@ def stable_role(names: TopicNames, limits: Limits) -> Role:
 
     return Role(
         name="stable",
-        inputs=names.inputs,
+        inputs={names.events: Traffic.BULK, names.interactive: Traffic.INTERACTIVE},
         largest={
             names.parsed: result,
             names.dead_letters: limits.max_record_bytes

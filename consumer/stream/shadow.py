@@ -18,6 +18,7 @@ from consumer.stream.records import Outgoing, Record
 from consumer.stream.roles import Role
 from consumer.stream.sides import Route, Side
 from consumer.stream.steps import traced
+from consumer.stream.traffic import Traffic
 from contracts.control import RolloutState
 from contracts.errors import PermanentError
 from contracts.events import ShadowBatch, ShadowPair, ShadowSide
@@ -39,7 +40,7 @@ def shadow_role(names: TopicNames, limits: Limits) -> Role:
 
     return Role(
         name="shadow",
-        inputs=(names.events,),
+        inputs={names.events: Traffic.BULK},
         largest={names.shadow: largest_pair_bytes(limits)},
         plan=plan,
         waits_for="a rollout",

@@ -99,11 +99,12 @@ class Telemetry:
         """A text was looked up."""
         (self._hits if hit else self._misses).inc()
 
-    def watch(self, in_flight: InFlight) -> None:
-        """Show these sums."""
+    def watch(self, in_flight: Sequence[InFlight]) -> None:
+        """Show the sum of these."""
         addresses = self.metrics.gauge("mgeo_inflight_addresses")
-        addresses.set_function(lambda: in_flight.addresses)
-        self.metrics.gauge("mgeo_inflight_bytes").set_function(lambda: in_flight.bytes)
+        addresses.set_function(lambda: sum(one.addresses for one in in_flight))
+        size = self.metrics.gauge("mgeo_inflight_bytes")
+        size.set_function(lambda: sum(one.bytes for one in in_flight))
 
     def finished(self, record: Record, now: float) -> None:
         """A record is ready to be committed."""

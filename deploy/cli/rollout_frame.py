@@ -18,6 +18,7 @@ from rollout.progress import FORWARD, about, in_phase_for, waits_for
 if TYPE_CHECKING:
     from contracts.judgement import GateResult
     from contracts.offset_metadata import OffsetMetadata
+    from rollout.partitions import InputPartition
     from rollout.standing import Standing
     from rollout.traffic import TrafficFigures
 
@@ -49,7 +50,7 @@ class Frame:
 
     standing: Standing
     now: datetime
-    lanes: Mapping[int, OffsetMetadata] = field(default_factory=dict)
+    lanes: Mapping[InputPartition, OffsetMetadata] = field(default_factory=dict)
     epoch: int = 0
     traffic: TrafficFigures | None = None
     pairs_per_s: float | None = None

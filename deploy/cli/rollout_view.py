@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contracts.judgement import GateResult
     from contracts.offset_metadata import OffsetMetadata
     from contracts.spec import ModelSpec
+    from rollout.partitions import InputPartition
     from rollout.standing import Standing
 
 WORDS = {
@@ -29,7 +30,7 @@ def status_document(
     standing: Standing,
     *,
     now: datetime,
-    adoption: Mapping[int, OffsetMetadata] | None = None,
+    adoption: Mapping[InputPartition, OffsetMetadata] | None = None,
     controllers: int | None = None,
 ) -> dict[str, Any]:
     """Everything that is known of a rollout, for programs.
@@ -69,6 +70,7 @@ def status_document(
         "pairs": judgement.accounting.model_dump(mode="json") if judgement else None,
         "cut": rollout.cut.number if rollout.cut else None,
         "waiting_for": list(rollout.waiting_for),
+        "waiting_interactive": list(rollout.waiting_interactive),
         "refusals": [refusal.model_dump(mode="json") for refusal in rollout.refusals],
         "decision": rollout.decision.model_dump(mode="json") if rollout.decision else None,
         "approval": rollout.approval.model_dump(mode="json", exclude={"signature"})
@@ -84,12 +86,13 @@ def status_document(
         epoch = standing.serving.serving_epoch
         document["adoption"] = [
             {
-                "partition": partition,
+                "partition": one.partition,
+                "interactive": one.interactive,
                 "serving_epoch": lane.serving_epoch,
                 "adopted": lane.has_adopted(epoch),
                 "refusal": lane.refusal if lane.refused_epoch == epoch else "",
             }
-            for partition, lane in sorted(adoption.items())
+            for one, lane in sorted(adoption.items())
         ]
     if controllers is not None:
         document["controllers"] = controllers
@@ -205,7 +208,11 @@ def facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
                 f"{document['served']:,} by the candidate, {document['served_errors']:,} errors",
             )
         )
-    behind = [str(one["partition"]) for one in document.get("adoption", ()) if not one["adopted"]]
+    behind = [
+        f"interactive {one['partition']}" if one["interactive"] else str(one["partition"])
+        for one in document.get("adoption", ())
+        if not one["adopted"]
+    ]
     if document.get("adoption") and document["running"]:
         total = len(document["adoption"])
         text = f"{total - len(behind)} of {total} partitions"

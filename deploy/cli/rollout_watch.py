@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deploy.cli.rollout_frame import Frame
     from rollout.client import RolloutClient
     from rollout.logs import Log
+    from rollout.partitions import InputPartition
     from rollout.standing import Standing
 
 _LOOK_EVERY_S = 1.0
@@ -87,7 +88,7 @@ class _View:
         self._standing = standing
         self._traffic = Traffic()
         self._pace = _Pace()
-        self._lanes: dict[int, Any] = {}
+        self._lanes: dict[InputPartition, Any] = {}
         self._controllers: int | None = None
         self._lanes_at = -_LANES_EVERY_S
 

@@ -7,17 +7,19 @@ call decides at most one move.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from contracts.control import RolloutState
 from contracts.phases import Phase
 from contracts.policy import CanaryStep
+from contracts.rollout import WorkerRefusal
 from rollout.controller.plan import Change, Draft, History, Plan, harmed, phase_of, serve
 from rollout.controller.protection import alarm_of, leave, protect, why
 from rollout.controller.timing import gathering_ms, since
 from rollout.controller.view import Bounds, Observation, View
+from rollout.partitions import InputPartition
 from rollout.stages import SERVED, Cause, running
 
 _GRACE: Final = timedelta(seconds=30)
@@ -86,10 +88,11 @@ def _note_waiting(draft: Draft, view: View) -> None:
         return
     refusals = view.refusals
     if refusals and refusals != view.rollout.refusals:
-        named = ", ".join(f"{one.partition} ({one.code})" for one in refusals)
+        named = ", ".join(f"{_of(one)} ({one.code})" for one in refusals)
         draft.alert(f"workers cannot hold the candidate on partitions {named}")
     draft.set_rollout(
         waiting_for=view.missing,
+        waiting_interactive=view.missing_interactive,
         refusals=refusals,
         refused_since=(view.rollout.refused_since or draft.at) if refusals else None,
     )
@@ -303,7 +306,7 @@ def _refused(view: View) -> Change | None:
     refusals = view.refusals
     if not refusals or since(view.rollout.refused_since, view.now) <= view.bounds.refusal:
         return None
-    named = ", ".join(f"{one.partition}: {one.code}" for one in refusals)
+    named = ", ".join(f"{_of(one)}: {one.code}" for one in refusals)
     return leave(
         view.state,
         Phase.ABORTED,
@@ -321,7 +324,7 @@ def _not_adopted(view: View, ending: Phase, cause: Cause) -> Change | None:
         ending,
         cause,
         "not_adopted",
-        f"partitions {_list(view.missing)} have not adopted serving epoch "
+        f"partitions {_list(view.all_missing)} have not adopted serving epoch "
         f"{view.state.serving.serving_epoch} after {_text(view.bounds.adoption)}",
     )
 
@@ -339,8 +342,8 @@ def _held_too_long(view: View, duration: timedelta, min_results: int) -> Change 
     bound = duration * view.bounds.step_times
     if view.elapsed <= bound:
         return None
-    if view.missing:
-        code, why = "not_adopted", f"partitions {_list(view.missing)} have not adopted"
+    if view.all_missing:
+        code, why = "not_adopted", f"partitions {_list(view.all_missing)} have not adopted"
     elif view.rollout.served < min_results:
         code = "too_few_results"
         why = f"{view.rollout.served} of {min_results} addresses were served"
@@ -364,7 +367,11 @@ def _step_reason(view: View, step: CanaryStep) -> str:
     )
 
 
-def _list(partitions: tuple[int, ...]) -> str:
+def _of(refusal: WorkerRefusal) -> str:
+    return str(InputPartition(refusal.interactive, refusal.partition))
+
+
+def _list(partitions: Sequence[object]) -> str:
     return ", ".join(str(one) for one in partitions) or "none"
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from contracts.topics import TopicNames
 from rollout.group_notes import GroupNotes, read_group
 
 RETENTION: Final = "retention.ms"
@@ -18,12 +19,12 @@ class Observer:
 
     Args:
         client_options: how Kafka is reached.
-        events: the input topic.
+        names: of the topics.
     """
 
-    def __init__(self, client_options: Mapping[str, Any], events: str) -> None:
+    def __init__(self, client_options: Mapping[str, Any], names: TopicNames) -> None:
         self._admin = AIOKafkaAdminClient(client_id="mgeo-controller", **client_options)
-        self._events = events
+        self._names = names
 
     async def open(self) -> None:
         """Connect."""
@@ -38,15 +39,20 @@ class Observer:
         found = await self._admin.describe_topics(list(topics))
         return [topic["topic"] for topic in found if topic["error_code"] != 0]
 
-    async def partitions(self) -> tuple[int, ...]:
-        """Of the input topic."""
-        (topic,) = await self._admin.describe_topics([self._events])
-        return tuple(sorted(int(one["partition"]) for one in topic["partitions"]))
+    async def partitions(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Those of ``address.events``, and of ``address.interactive``: a cluster may lack it."""
+        found = await self._admin.describe_topics(list(self._names.inputs))
+        numbers = {
+            topic["topic"]: tuple(sorted(int(one["partition"]) for one in topic["partitions"]))
+            for topic in found
+            if topic["error_code"] == 0
+        }
+        return numbers.get(self._names.events, ()), numbers.get(self._names.interactive, ())
 
-    async def group(self, name: str) -> GroupNotes:
-        """What a group has committed of the input, and noted beside it."""
+    async def group(self, name: str, topic: str) -> GroupNotes:
+        """What a group has committed of an input, and noted beside it."""
         # No waiting: while the group cannot be asked, the controller has other things to do.
-        return await read_group(self._admin, name, self._events, within_s=0.0)
+        return await read_group(self._admin, name, topic, within_s=0.0)
 
     async def retention_ms(self, topic: str) -> int:
         """For how long a topic keeps records, in milliseconds; -1 means for ever."""

@@ -222,6 +222,7 @@ class Draft:
             "served": 0,
             "served_errors": 0,
             "waiting_for": (),
+            "waiting_interactive": (),
             "refusals": (),
             "refused_since": None,
             "code": change.code,

@@ -110,7 +110,7 @@ class Controller:
 
     async def _stay(self, stop: asyncio.Event) -> None:
         """One membership: as standby, and through the terms that fall to it."""
-        observer = Observer(self._options, self._kafka.names.events)
+        observer = Observer(self._options, self._kafka.names)
         await observer.open()
         try:
             missing = await observer.missing(self._topics)

@@ -110,7 +110,9 @@ class Telemetry:
         rollout = state.rollout
         if rollout is None:
             return
-        gauge("mgeo_controller_unadopted_partitions").set(len(rollout.waiting_for))
+        gauge("mgeo_controller_unadopted_partitions").set(
+            len(rollout.waiting_for) + len(rollout.waiting_interactive)
+        )
         gauge("mgeo_controller_refusing_partitions").set(len(rollout.refusals))
         if rollout.cut is not None:
             gauge("mgeo_controller_cut_age_seconds").set(since(rollout.cut.at, now).total_seconds())

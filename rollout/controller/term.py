@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -293,7 +293,7 @@ class Term:
             return Observation()
         names, observer = self._tools.kafka.names, self._tools.observer
         try:
-            partitions = await observer.partitions()
+            partitions, interactive = await observer.partitions()
             stable = await observer.group(names.stable_group)
             shadow_notes = last.shadow
             if state.phase == Phase.WARMING:
@@ -301,8 +301,14 @@ class Term:
                 shadow_notes = (await observer.group(group)).notes
         except (KafkaError, OSError) as error:
             _log.warning("adoption not seen", error=type(error).__name__)
-            return Observation(last.partitions, last.stable, last.shadow)
-        return Observation(partitions, stable.notes, shadow_notes)
+            return replace(last, evidence=None)
+        return Observation(
+            partitions,
+            stable.notes,
+            shadow_notes,
+            interactive_partitions=interactive,
+            interactive=stable.interactive,
+        )
 
     async def _advance(self, seen: Observation) -> None:
         """Carry out what is to be done now, move by move."""
@@ -310,7 +316,7 @@ class Term:
             evidence = None
             if self._evidence is not None and self._evidence[0] == self._rollout_id:
                 evidence = self._evidence[1]
-            observation = Observation(seen.partitions, seen.stable, seen.shadow, evidence)
+            observation = replace(seen, evidence=evidence)
             plan = decide(
                 self.state,
                 self._audit.history,

@@ -17,6 +17,7 @@ from contracts.phases import Phase
 from contracts.rollout import Rollout, WorkerRefusal
 from rollout.controller.plan import History
 from rollout.controller.timing import in_phase, milliseconds
+from rollout.partitions import InputPartition, of_both
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ class Observation:
 
     Attributes:
         partitions: of the input topic; empty while they are not known.
-        stable: what the stable group has noted beside its offsets, by partition.
+        stable: what the stable group has noted beside its offsets there, by partition.
+        interactive_partitions: of the interactive input; empty where there is none.
+        interactive: what the stable group has noted there.
         shadow: the same of the rollout's shadow group.
         evidence: the newest judged cut; None until there is one.
     """
@@ -68,6 +71,8 @@ class Observation:
     stable: Mapping[int, OffsetMetadata] = field(default_factory=dict)
     shadow: Mapping[int, OffsetMetadata] = field(default_factory=dict)
     evidence: Evidence | None = None
+    interactive_partitions: tuple[int, ...] = ()
+    interactive: Mapping[int, OffsetMetadata] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,46 +93,64 @@ class View:
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Partitions that the phase waits for."""
+        """Partitions of the input that the phase waits for."""
+        seen = self.observation
         if self.phase is Phase.WARMING:
-            return self._not_at(self.observation.shadow, self.rollout.started_revision)
-        return self._not_at(self.observation.stable, self.state.serving.serving_epoch)
+            revision = self.rollout.started_revision
+            return tuple(
+                p
+                for p in seen.partitions
+                if p not in seen.shadow
+                # A revision of another rollout is none of this one.
+                or seen.shadow[p].serving_epoch != revision
+                or seen.shadow[p].refused_epoch == revision
+            )
+        return self._not_adopted(seen.partitions, seen.stable)
+
+    @property
+    def missing_interactive(self) -> tuple[int, ...]:
+        """The same of the interactive input, which no shadow reads."""
+        if self.phase is Phase.WARMING:
+            return ()
+        seen = self.observation
+        return self._not_adopted(seen.interactive_partitions, seen.interactive)
+
+    @property
+    def all_missing(self) -> tuple[InputPartition, ...]:
+        """Both."""
+        return of_both(self.missing, self.missing_interactive)
 
     @property
     def complete(self) -> bool:
-        return bool(self.observation.partitions) and not self.missing
+        known = bool(self.observation.partitions)
+        return known and not self.all_missing
 
     @property
     def refusals(self) -> tuple[WorkerRefusal, ...]:
+        seen = self.observation
         if self.phase is Phase.WARMING:
-            notes, epoch = self.observation.shadow, self.rollout.started_revision
-        else:
-            notes, epoch = self.observation.stable, self.state.serving.serving_epoch
-        role = "shadow" if self.phase is Phase.WARMING else "stable"
+            revision = self.rollout.started_revision
+            return tuple(
+                WorkerRefusal(partition=partition, code=code, role="shadow")
+                for partition, code in _refused(seen.partitions, seen.shadow, revision)
+            )
+        epoch = self.state.serving.serving_epoch
         return tuple(
-            WorkerRefusal(partition=partition, code=notes[partition].refusal, role=role)
-            for partition in self.observation.partitions
-            if partition in notes
-            and notes[partition].refusal
-            and notes[partition].refused_epoch == epoch
+            WorkerRefusal(partition=partition, code=code, interactive=interactive)
+            for interactive, partitions, notes in (
+                (False, seen.partitions, seen.stable),
+                (True, seen.interactive_partitions, seen.interactive),
+            )
+            for partition, code in _refused(partitions, notes, epoch)
         )
 
-    def _not_at(self, notes: Mapping[int, OffsetMetadata], epoch: int) -> tuple[int, ...]:
-        if self.phase is Phase.WARMING:  # a revision of another rollout is none of this one
-            return tuple(
-                p
-                for p in self.observation.partitions
-                if p not in notes
-                or notes[p].serving_epoch != epoch
-                or notes[p].refused_epoch == epoch
-            )
-        return tuple(
-            p
-            for p in self.observation.partitions
-            # A lane that serves under the epoch and says no has not adopted it: its worker
-            # keeps the traffic going without the candidate.
-            if p not in notes or notes[p].serving_epoch < epoch or notes[p].refused_epoch == epoch
-        )
+    def _not_adopted(
+        self, partitions: tuple[int, ...], notes: Mapping[int, OffsetMetadata]
+    ) -> tuple[int, ...]:
+        # A lane that serves under the epoch and says no has not adopted it: its worker keeps the
+        # traffic going without the candidate.
+        epoch = self.state.serving.serving_epoch
+        return tuple(p for p in partitions if p not in notes or not notes[p].has_adopted(epoch))
 
     @property
     def fresh(self) -> bool:
@@ -142,3 +165,14 @@ class View:
         newest = judgement.accounting.newest_input_ms
         limit = milliseconds(self.rollout.policy.shadow.stale_after)
         return newest is not None and abs(self.now.timestamp() * 1000 - newest) <= limit
+
+
+def _refused(
+    partitions: tuple[int, ...], notes: Mapping[int, OffsetMetadata], epoch: int
+) -> list[tuple[int, str]]:
+    """The partitions whose lanes say no to this epoch, and why."""
+    return [
+        (p, notes[p].refusal)
+        for p in partitions
+        if p in notes and notes[p].refusal and notes[p].refused_epoch == epoch
+    ]

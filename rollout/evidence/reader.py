@@ -273,6 +273,8 @@ class EvidenceReader:
                 self.corrupt += 1
             elif topic == self._names.events:
                 self.trial.take_production(result)
+            else:
+                self.trial.take_interactive(result)
 
     def _is_of(self, record: Any, origin: Origin) -> bool:
         """Evidence stands in the partition of its input; anything else is not ours."""

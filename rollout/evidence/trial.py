@@ -47,9 +47,11 @@ class _Partition:
         passed: every offset of the sample below this is settled.
         ahead: offsets at or above it that were folded already.
         join: A/A.
+        interactive: every offset of this number on the interactive input below this is counted.
     """
 
     passed: int
+    interactive: int = 0
     ahead: set[int] = field(default_factory=set)
     join: PartitionJoin = field(default_factory=PartitionJoin)
 
@@ -61,6 +63,7 @@ class _Taken:
     pairs: list[PairEvidence] = field(default_factory=list)
     production: list[ProductionEvidence] = field(default_factory=list)
     missing: list[MissingRecord] = field(default_factory=list)
+    interactive: list[ProductionEvidence] = field(default_factory=list)
 
 
 class Trial:
@@ -209,6 +212,10 @@ class Trial:
         """Deliver one of production's results that is below the next cut's ends."""
         self._taken[result.partition].production.append(result)
 
+    def take_interactive(self, result: ProductionEvidence) -> None:
+        """Deliver the same of a record that the shadow does not read: it is only counted."""
+        self._taken[result.partition].interactive.append(result)
+
     def take_missing(self, record: MissingRecord) -> None:
         """Deliver a record that stands in a hole (see ``holes``)."""
         self._taken[record.partition].missing.append(record)
@@ -288,6 +295,10 @@ class Trial:
             self._counts.take(evidence, now_ms=now_ms)
             self._fold_record(state, evidence)
         self._fold_production(state, taken.production)
+        for result in sorted(taken.interactive, key=lambda one: (one.offset, one.spec_key)):
+            if result.offset >= state.interactive:  # once, though production may repeat it
+                state.interactive = result.offset + 1
+                self._served.take(result)
         for offset, parity in state.join.join():
             self._link(canonical_json({"aa": [partition, offset, parity.unit, parity.agrees]}))
             self._judge.parity(parity)

@@ -21,7 +21,9 @@ def drain(batcher: Batcher[int]) -> list[Batch[int]]:
 def test_every_window_runs_once_within_every_bound(
     arriving: list[tuple[str, int]], budget: int, rows: int, waste: float
 ) -> None:
-    batcher: Batcher[int] = Batcher(token_budget=budget, batch_size=rows, max_padding_waste=waste)
+    batcher: Batcher[int] = Batcher(
+        token_budget=lambda: budget, batch_size=rows, max_padding_waste=waste
+    )
     for number, (model, length) in enumerate(arriving):
         batcher.add(model, number, length)
     assert len(batcher) == len(arriving)
@@ -45,7 +47,7 @@ def test_no_window_is_passed_over_for_ever(
     first: list[tuple[str, int]], later: list[tuple[str, int]], rows: int
 ) -> None:
     """The oldest is in every next batch, whatever keeps arriving."""
-    batcher: Batcher[int] = Batcher(token_budget=256, batch_size=rows)
+    batcher: Batcher[int] = Batcher(token_budget=lambda: 256, batch_size=rows)
     waiting: dict[int, None] = {}
     arrivals = iter(enumerate([*first, *later]))
     for number, (model, length) in arrivals:

@@ -34,16 +34,16 @@ def test_what_is_in_flight_is_exactly_what_has_not_left(
         elif action == "count":
             ticket = tickets[which % len(tickets)]
             if in_flight.may_start(amount):
-                in_flight.count(ticket, min(amount, 50))
+                ticket.count(min(amount, 50))
         else:
-            in_flight.leave(tickets[which % len(tickets)])
+            tickets[which % len(tickets)].leave()
         held = [ticket for ticket in tickets if ticket.held]
         assert in_flight.addresses == sum(ticket.addresses for ticket in held)
         assert in_flight.bytes == sum(ticket.size for ticket in held)
         if in_flight.bytes >= 100:
             assert in_flight.overloaded()
     for ticket in tickets:
-        in_flight.leave(ticket)
+        ticket.leave()
     assert (in_flight.addresses, in_flight.bytes) == (0, 0)
     assert not in_flight.overloaded()
     assert in_flight.may_start(1_000_000), "alone, even the largest record starts"

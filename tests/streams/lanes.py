@@ -20,6 +20,7 @@ from consumer.stream.residency import ResidentSet
 from consumer.stream.roles import route_by_serving_set, serving_plan
 from consumer.stream.sink import Sink
 from consumer.stream.telemetry import Telemetry
+from consumer.stream.traffic import Traffic
 from contracts.control import RolloutState
 from contracts.offset_metadata import OffsetMetadata
 from tests.models import instant
@@ -92,7 +93,7 @@ class Host:
         self.dispatcher = Dispatcher(
             submit=self.pipeline.submit,
             dead_letter=self.pipeline.publish_dead_letter,
-            idle=self.pipeline.idle,
+            idle=[self.pipeline.idle],
             max_attempts=4,
             crash_code="crashed_worker",
         )
@@ -119,6 +120,7 @@ class Host:
     def make_lane(self, sink: Sink, partition: int = 0, *, interval_s: float = 0.0) -> Lane:
         lane = Lane(
             TopicPartition(TOPIC, partition),
+            traffic=Traffic.BULK,
             sink=sink,
             schedule=CommitSchedule(interval_s, max_records=100, max_bytes=1 << 20),
             max_in_flight=self._max_in_flight,

@@ -40,13 +40,12 @@ class Bench:
             hang_after_s=30, on_hang=lambda _: None, observer=self.telemetry
         )
         self.pipeline = Pipeline(
-            batcher=Batcher(token_budget=64, batch_size=8),
+            batcher=Batcher(token_budget=lambda: 64, batch_size=8),
             executor=self._executor,
             cache=InterpretationCache(cache_chars),
             composer=ParsedComposer(TopicNames(), Limits()),
             limits=Limits(),
             cpu_pool=self._pool,
-            in_flight=self.in_flight,
             telemetry=self.telemetry,
         )
         self.done: list[Record] = []
@@ -152,7 +151,7 @@ async def test_abandoned_work_leaves_no_trace_in_what_is_in_flight() -> None:
         for _ in range(20):
             record = one.submit(*(f"路{n}号" for n in range(50)))
             record.abandoned = True
-            one.in_flight.leave(record.ticket)
+            record.ticket.leave()
         await one.idle()
         assert (one.in_flight.addresses, one.in_flight.bytes) == (0, 0)
 

@@ -44,13 +44,12 @@ class Pairs:
             hang_after_s=30, on_hang=lambda _: None, observer=self.telemetry
         )
         self.pipeline = Pipeline(
-            batcher=Batcher(token_budget=64, batch_size=8),
+            batcher=Batcher(token_budget=lambda: 64, batch_size=8),
             executor=self._executor,
             cache=InterpretationCache(0),
             composer=PairComposer(TopicNames(), Limits()),
             limits=Limits(),
             cpu_pool=self._pool,
-            in_flight=self.in_flight,
             telemetry=self.telemetry,
         )
         self.done: list[Record] = []
