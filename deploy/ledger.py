@@ -11,15 +11,35 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from contracts.headers import CONNECT_OFFSET, CONNECT_PARTITION, ERROR_CODE, header
+from contracts.headers import CONNECT_OFFSET, CONNECT_PARTITION, CONNECT_TOPIC, ERROR_CODE, header
 from contracts.settings import KafkaSettings
 from producer.topic_log import TopicLog
 from rollout.group_notes import group_notes
 
-Place = tuple[int, int]
-"""(input partition, input offset)."""
+
+class Lane(NamedTuple):
+    """One partition of one input."""
+
+    topic: str
+    partition: int
+
+
+class Place(NamedTuple):
+    """Where an input record is."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def lane(self) -> Lane:
+        """Its partition."""
+        return Lane(self.topic, self.partition)
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +69,15 @@ class Books:
         inputs: address ids of each input record; empty for one that nobody can read.
         results: parsed records in the order of the log, as a read_committed reader sees them.
         dead_letters: likewise.
-        committed: the group's offset by partition.
-        log_end: one past the last input record by partition.
+        committed: the group's offset by partition of each input.
+        log_end: one past the last input record, likewise.
     """
 
     inputs: Mapping[Place, tuple[str, ...]]
     results: Sequence[Output]
     dead_letters: Sequence[Output]
-    committed: Mapping[int, int]
-    log_end: Mapping[int, int]
+    committed: Mapping[Lane, int]
+    log_end: Mapping[Lane, int]
 
     @property
     def caught_up(self) -> bool:
@@ -77,38 +97,44 @@ def violations(books: Books) -> list[str]:
             found.append(f"other addresses than the input's: {out.place}")
     found += _disorder("results", books.results)
     found += _disorder("dead letters", books.dead_letters)
-    for partition, end in books.log_end.items():
-        committed = books.committed.get(partition, 0)
+    for lane, end in books.log_end.items():
+        committed = books.committed.get(lane, 0)
         if committed != end:
-            found.append(f"partition {partition}: committed {committed}, log end {end}")
+            found.append(f"{lane.topic}/{lane.partition}: committed {committed}, log end {end}")
     return found
 
 
 def _disorder(name: str, outputs: Sequence[Output]) -> list[str]:
     found: list[str] = []
-    last: dict[int, int] = {}
+    last: dict[Lane, int] = {}
     for out in outputs:
-        partition, offset = out.place
-        if out.partition != partition:
+        lane, offset = out.place.lane, out.place.offset
+        if out.partition != lane.partition:
             found.append(f"{name}: {out.place} in partition {out.partition}")
-        if offset < last.get(partition, -1):
-            found.append(f"{name}: {out.place} after offset {last[partition]}")
-        last[partition] = offset
+        if offset < last.get(lane, -1):
+            found.append(f"{name}: {out.place} after offset {last[lane]}")
+        last[lane] = offset
     return found
 
 
 async def read_books(kafka: KafkaSettings) -> Books:
     """Read whole topics into memory; for demonstrations and tests, not for production sizes."""
     names = kafka.names
-    inputs = await read_topic(kafka, names.events)
-    log_end: dict[int, int] = {}
-    for record in inputs:
-        log_end[record.partition] = record.offset + 1
+    inputs: dict[Place, tuple[str, ...]] = {}
+    log_end: dict[Lane, int] = {}
+    committed: dict[Lane, int] = {}
+    for topic in names.inputs:
+        for record in await read_topic(kafka, topic):
+            place = Place(topic, record.partition, record.offset)
+            inputs[place] = _input_ids(record.value)
+            log_end[place.lane] = record.offset + 1
+        offsets = await committed_offsets(kafka, names.stable_group, topic)
+        committed |= {Lane(topic, partition): at for partition, at in offsets.items()}
     return Books(
-        inputs={(r.partition, r.offset): _input_ids(r.value) for r in inputs},
+        inputs=inputs,
         results=[result_of(r) for r in await read_topic(kafka, names.parsed)],
         dead_letters=[dead_letter_of(r) for r in await read_topic(kafka, names.dead_letters)],
-        committed=await committed_offsets(kafka, names.stable_group, names.events),
+        committed=committed,
         log_end=log_end,
     )
 
@@ -134,16 +160,18 @@ def result_of(record: Any) -> Output:
     message = json.loads(record.value)
     origin = message["origin"]
     ids = tuple(result["id"] for result in message["results"])
-    place = (origin["partition"], origin["offset"])
+    place = Place(origin["topic"], origin["partition"], origin["offset"])
     return Output(place, record.partition, ids, versions=(message["model"]["version"],))
 
 
 def dead_letter_of(record: Any) -> Output:
     """One record of the dead-letter topic."""
+    topic = header(record.headers, CONNECT_TOPIC) or b""
     partition = header(record.headers, CONNECT_PARTITION) or b"-1"
     offset = header(record.headers, CONNECT_OFFSET) or b"-1"
     code = (header(record.headers, ERROR_CODE) or b"").decode()
-    return Output((int(partition), int(offset)), record.partition, (), error=code)
+    place = Place(topic.decode(), int(partition), int(offset))
+    return Output(place, record.partition, (), error=code)
 
 
 def _input_ids(value: bytes | None) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from contracts.headers import track_of
 from contracts.routing import takes_candidate
 from contracts.settings import KafkaSettings
 from contracts.spec import ModelSpec
-from deploy.ledger import Place, read_topic
+from deploy.ledger import Lane, Place, read_topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +51,18 @@ def serving_violations(
         asked: tracks that publishers asked for by header, by the record's place.
     """
     found: list[str] = []
-    last: dict[int, int] = {}
+    last: dict[Lane, int] = {}
     for one in served:
-        partition, offset = one.place
-        if one.epoch < last.get(partition, 0):
-            found.append(f"epoch {one.epoch} after {last[partition]} at {one.place}")
-        last[partition] = max(one.epoch, last.get(partition, 0))
+        lane, place = one.place.lane, one.place
+        if one.epoch < last.get(lane, 0):
+            found.append(f"epoch {one.epoch} after {last[lane]} at {place}")
+        last[lane] = max(one.epoch, last.get(lane, 0))
         serving = sets.get(one.epoch)
         if serving is None:
-            found.append(f"epoch {one.epoch}, which nobody has written, at {one.place}")
+            found.append(f"epoch {one.epoch}, which nobody has written, at {place}")
             continue
         track = (asked or {}).get(one.place)
-        expected = _model_for(serving, partition, offset, track)
+        expected = _model_for(serving, place.partition, place.offset, track)
         if one.model.key != expected.key:
             found.append(
                 f"{one.model.name} in epoch {one.epoch} at {one.place}, expected {expected.name}"
@@ -98,7 +98,7 @@ def served_of(record: Any) -> Served:
     message = json.loads(record.value)
     origin, model = message["origin"], message["model"]
     return Served(
-        place=(origin["partition"], origin["offset"]),
+        place=Place(origin["topic"], origin["partition"], origin["offset"]),
         model=ModelSpec.model_validate(model),
         epoch=model["serving_epoch"],
         addresses=len(message["results"]),
@@ -113,8 +113,9 @@ async def read_audit(kafka: KafkaSettings) -> list[AuditRecord]:
 async def read_asked_tracks(kafka: KafkaSettings) -> dict[Place, str]:
     """The track that publishers asked for by header, by the record's place."""
     asked: dict[Place, str] = {}
-    for record in await read_topic(kafka, kafka.names.events):
-        track = track_of(record.headers)
-        if track is not None:
-            asked[(record.partition, record.offset)] = track
+    for topic in kafka.names.inputs:
+        for record in await read_topic(kafka, topic):
+            track = track_of(record.headers)
+            if track is not None:
+                asked[Place(topic, record.partition, record.offset)] = track
     return asked

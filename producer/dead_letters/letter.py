@@ -14,6 +14,8 @@ from contracts.headers import (
     CONNECT_STAGE,
     CONNECT_TOPIC,
     ERROR_CODE,
+    REPLY_BY,
+    REPLY_TO,
     Header,
     header,
 )
@@ -21,7 +23,7 @@ from contracts.headers import (
 REPLAYED_FROM: Final = "mgeo-replayed-from"
 """Header of a replayed record: topic/partition/offset of the dead letter."""
 
-_ERROR_HEADERS: Final = frozenset(
+_NOT_REPLAYED: Final = frozenset(
     {
         CONNECT_CLASS,
         CONNECT_EXCEPTION,
@@ -31,6 +33,9 @@ _ERROR_HEADERS: Final = frozenset(
         CONNECT_TOPIC,
         ERROR_CODE,
         REPLAYED_FROM,
+        # Whoever waited for it has long been told.
+        REPLY_BY,
+        REPLY_TO,
     }
 )
 
@@ -62,8 +67,8 @@ class DeadLetter:
         return len(self.value or b"")
 
     def replay_headers(self) -> list[Header]:
-        """The original headers, and where the record was replayed from."""
-        kept = [(name, value) for name, value in self.headers if name not in _ERROR_HEADERS]
+        """The original headers but those of replies, and where the record was replayed from."""
+        kept = [(name, value) for name, value in self.headers if name not in _NOT_REPLAYED]
         return [*kept, (REPLAYED_FROM, f"{self.topic}/{self.partition}/{self.offset}".encode())]
 
 

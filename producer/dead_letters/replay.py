@@ -18,7 +18,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from contracts.limits import MIB, Limits
 from contracts.settings import KafkaSettings, client_options
-from contracts.topics import RECORD_OVERHEAD_BYTES
+from contracts.topics import RECORD_OVERHEAD_BYTES, TopicNames
 from producer.connection import close, connect, translated
 from producer.dead_letters.ledger import Ledger
 from producer.dead_letters.letter import DeadLetter, Selection, letter_of
@@ -87,7 +87,7 @@ async def replay(
     dry_run: bool = False,
     limits: Limits | None = None,
 ) -> ReplayReport:
-    """Send the selected dead letters back to the input topic.
+    """Send the selected dead letters back to the inputs.
 
     Each goes to the partition it came from, with its key, its bytes and its own headers,
     and a header that names the dead letter.
@@ -158,17 +158,21 @@ async def _send(
         for partition in touched
     }
     with translated(kafka):
-        partitions = await producer.partitions_for(kafka.names.events)
+        homes = {
+            name: await producer.partitions_for(name)
+            for name in {_home_topic(letter, kafka.names) for letter in group}
+        }
         async with producer.transaction():
             confirmations = [
                 await producer.send(
-                    kafka.names.events,
+                    home,
                     letter.value or b"",
                     key=letter.key,
-                    partition=_home(letter, kafka.names.events, partitions),
+                    partition=_home(letter, home, homes[home]),
                     headers=letter.replay_headers(),
                 )
                 for letter in group
+                for home in (_home_topic(letter, kafka.names),)
             ]
             for confirmation in confirmations:
                 await confirmation  # a failed one would be committed without
@@ -176,6 +180,12 @@ async def _send(
     ledgers.update(after)
     for letter in group:
         _count(report.replayed, letter)
+
+
+def _home_topic(letter: DeadLetter, names: TopicNames) -> str:
+    """The input that the record came from; the bulk one where that is not known."""
+    came_from = letter.origin[0] if letter.origin is not None else ""
+    return came_from if came_from in names.inputs else names.events
 
 
 def _home(letter: DeadLetter, topic: str, partitions: set[int]) -> int | None:

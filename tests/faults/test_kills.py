@@ -18,11 +18,12 @@ pytestmark = pytest.mark.broker
 
 
 async def _kill_at_random(stream: KafkaSettings, spawn: Spawn, *, kills: int, seed: int) -> int:
-    """Two workers under load, one of them killed again and again; how much was published."""
+    """Two workers under load on both inputs, one of them killed again and again; how much was
+    published."""
     moments = random.Random(seed)
     slow = ("--seconds-per-token", "0.0001")
     async with ConcurrentReader(stream, partitions=PARTITIONS) as watcher:
-        async with Load(stream, partitions=PARTITIONS, per_second=80) as load:
+        async with Load(stream, partitions=PARTITIONS, per_second=80, interactive_every=3) as load:
             workers = [spawn(stream, *slow, name="a"), spawn(stream, *slow, name="b")]
             await asyncio.gather(*(worker.ready() for worker in workers))
             for _ in range(kills):

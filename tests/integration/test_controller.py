@@ -9,9 +9,11 @@ import pytest
 from contracts.phases import Phase
 from contracts.settings import KafkaSettings
 from rollout.asking import verb_request
+from rollout.partitions import InputPartition
 from tests.brokers.admin import TopicFactory
 from tests.models import instant
 from tests.streams import controller as c
+from tests.streams.eventually import eventually
 
 pytestmark = pytest.mark.broker
 
@@ -57,6 +59,31 @@ async def test_a_candidate_goes_all_the_way_and_can_be_taken_back(stream: KafkaS
         Phase.ROLLING_BACK,
         Phase.ROLLED_BACK,
     ]
+
+
+async def test_a_promotion_waits_for_interactive_partitions_though_nobody_uses_them(
+    stream: KafkaSettings,
+) -> None:
+    await c.first(stream)
+    last = InputPartition(interactive=True, partition=PARTITIONS - 1)
+    async with (
+        c.running_controller(stream, c.parts_for(stream, c.Script())) as running,
+        c.adopting(stream, PARTITIONS) as holding_out,
+        c.traffic(stream),
+    ):
+        holding_out.add(last)
+        await running.leading()
+        await c.start(stream)
+
+        async def waits_for_it() -> bool:
+            rollout = (await c.state_of(stream)).rollout
+            assert rollout is not None
+            return rollout.waiting_interactive == (last.partition,)
+
+        await eventually(waits_for_it, "it waits for the interactive partition")
+        assert (await c.state_of(stream)).phase == Phase.STAGING
+        holding_out.clear()
+        await c.until_phase(stream, "PROMOTED")
 
 
 async def test_a_promotion_is_taken_back_by_a_successor_after_another_candidate_failed(

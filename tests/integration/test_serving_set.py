@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from consumer.parser.seams import AddressModel
@@ -49,7 +50,7 @@ async def publish(stream: KafkaSettings, records: int) -> None:
             await publisher.publish([f"和平路{number}号"], key=f"k{number}")
 
 
-async def adopted(stream: KafkaSettings) -> dict[int, OffsetMetadata]:
+async def adopted(stream: KafkaSettings) -> dict[TopicPartition, OffsetMetadata]:
     admin = AIOKafkaAdminClient(**client_options(stream))
     await admin.start()
     try:
@@ -57,7 +58,7 @@ async def adopted(stream: KafkaSettings) -> dict[int, OffsetMetadata]:
     finally:
         await admin.close()
     return {
-        partition.partition: OffsetMetadata.decode(found.metadata) or OffsetMetadata()
+        partition: OffsetMetadata.decode(found.metadata) or OffsetMetadata()
         for partition, found in offsets.items()
     }
 
@@ -65,7 +66,7 @@ async def adopted(stream: KafkaSettings) -> dict[int, OffsetMetadata]:
 async def until_adopted(stream: KafkaSettings, epoch: int) -> None:
     async def by_all() -> bool:
         found = await adopted(stream)
-        return [m.serving_epoch for m in found.values()] == [epoch] * PARTITIONS
+        return [m.serving_epoch for m in found.values()] == [epoch] * (2 * PARTITIONS)
 
     await eventually(by_all, f"all partitions at epoch {epoch}")
 
@@ -111,7 +112,7 @@ async def test_a_new_model_is_adopted_at_an_offset_on_busy_and_idle_partitions(
         assert await worker.metric("mgeo_version_mismatch") == 1, "the record wins, and says so"
     assert violations(await look(stream)) == []
     for (partition, offset), (version, epoch) in (await served(stream)).items():
-        new = offset >= boundary[partition].from_offset
+        new = offset >= boundary[TopicPartition(stream.names.events, partition)].from_offset
         assert (version, epoch) == ((NEW.version, 2) if new else (instant.spec().version, 1))
 
 
@@ -156,7 +157,7 @@ async def test_a_rollback_throws_uncommitted_work_away_and_loses_nothing(
     found = await served(stream)
     assert {epoch for _, epoch in found.values()} == {2, 3}, "it was caught in the middle"
     for (partition, offset), (version, epoch) in found.items():
-        if offset >= boundary[partition].from_offset:
+        if offset >= boundary[TopicPartition(stream.names.events, partition)].from_offset:
             assert (version, epoch) == (instant.spec().version, 3)
 
 

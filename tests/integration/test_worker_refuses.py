@@ -91,12 +91,12 @@ async def test_records_that_were_deleted_before_they_were_parsed_are_named(
         await until_done(stream)
     await publish(stream, 40, each=1)
     seen = await look(stream)
-    partition = max(seen.log_end, key=lambda p: seen.log_end[p] - seen.committed[p])
-    committed = seen.committed[partition]
-    await _delete_before(stream, partition, committed + 3)
+    lane = max(seen.log_end, key=lambda one: seen.log_end[one] - seen.committed[one])
+    committed = seen.committed[lane]
+    await _delete_before(stream, lane.partition, committed + 3)
     error = await _refusal(stream)
     assert error.code == "records_lost"
-    assert f"/{partition}: offsets {committed} to {committed + 2} were deleted" in str(error)
+    assert f"/{lane.partition}: offsets {committed} to {committed + 2} were deleted" in str(error)
 
 
 async def test_without_a_commit_the_oldest_record_that_is_kept_is_the_first(
@@ -104,12 +104,12 @@ async def test_without_a_commit_the_oldest_record_that_is_kept_is_the_first(
 ) -> None:
     await publish(stream, 40, each=1)
     before = await look(stream)
-    partition = max(before.log_end, key=lambda p: before.log_end[p])
-    await _delete_before(stream, partition, 2)
+    lane = max(before.log_end, key=lambda one: before.log_end[one])
+    await _delete_before(stream, lane.partition, 2)
     async with running_worker(stream):
         await until_done(stream)
-    offsets = [out.place[1] for out in (await look(stream)).results if out.place[0] == partition]
-    assert offsets == list(range(2, before.log_end[partition]))
+    offsets = [out.place.offset for out in (await look(stream)).results if out.place.lane == lane]
+    assert offsets == list(range(2, before.log_end[lane]))
 
 
 async def test_a_log_that_ends_before_the_commit_is_not_read_from_anywhere(

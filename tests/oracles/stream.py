@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from deploy.ledger import Books as StreamSeen
-from deploy.ledger import Output, dead_letter_of, result_of, violations
+from deploy.ledger import Lane, Output, Place, dead_letter_of, result_of, violations
 from deploy.ledger import read_books as look
 
 __all__ = [
+    "Lane",
     "Output",
+    "Place",
     "StreamSeen",
     "dead_letter_of",
     "look",

@@ -76,6 +76,8 @@ class Plane:
     bounds: Bounds = field(default_factory=Bounds)
     keyring: Keyring = field(default_factory=dict)
     stable: dict[int, OffsetMetadata] = field(default_factory=dict)
+    interactive_partitions: tuple[int, ...] = PARTITIONS
+    interactive: dict[int, OffsetMetadata] = field(default_factory=dict)
     shadow: dict[int, OffsetMetadata] = field(default_factory=dict)
     evidence: Evidence | None = None
     states: list[RolloutState] = field(default_factory=list)
@@ -89,6 +91,17 @@ class Plane:
     def rollout(self) -> Rollout:
         assert self.state.rollout is not None
         return self.state.rollout
+
+    @property
+    def observation(self) -> Observation:
+        return Observation(
+            PARTITIONS,
+            self.stable,
+            self.shadow,
+            self.evidence,
+            self.interactive_partitions,
+            self.interactive,
+        )
 
     @property
     def phase(self) -> str | None:
@@ -115,7 +128,7 @@ class Plane:
             plan = decide(
                 self.state,
                 self.memory.history,
-                Observation(PARTITIONS, self.stable, self.shadow, self.evidence),
+                self.observation,
                 self.now,
                 self.bounds,
             )
@@ -131,6 +144,7 @@ class Plane:
         epoch = self.state.serving.serving_epoch
         for partition in partitions or PARTITIONS:
             self.stable[partition] = OffsetMetadata(epoch)
+            self.interactive[partition] = OffsetMetadata(epoch)
 
     def warm(self, *partitions: int) -> None:
         """Shadow workers are warm."""
@@ -282,7 +296,7 @@ class Plane:
         plan = decide(
             self.state,
             self.memory.history,
-            Observation(PARTITIONS, self.stable, self.shadow, self.evidence),
+            self.observation,
             self.now,
             self.bounds,
         )

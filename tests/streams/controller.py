@@ -37,6 +37,7 @@ from rollout.asking import start_request, verb_request
 from rollout.controller.service import Controller, Parts
 from rollout.controller.timing import stamp
 from rollout.controller.writer import Writer
+from rollout.partitions import InputPartition
 from rollout.settings import ControllerSettings
 from tests.models import instant
 from tests.streams.eventually import eventually
@@ -341,11 +342,25 @@ async def note(
     notes: Mapping[int, OffsetMetadata],
     offsets: Mapping[int, int] | None = None,
 ) -> None:
-    """Commit offsets with notes beside them, as lanes do."""
+    """Commit offsets with notes beside them, as lanes do: stable ones on both inputs."""
+    topics = kafka.names.inputs if group == kafka.names.stable_group else (kafka.names.events,)
+    for topic in topics:
+        at = offsets if topic == kafka.names.events else None
+        await note_on(kafka, topic, group, notes, at)
+
+
+async def note_on(
+    kafka: KafkaSettings,
+    topic: str,
+    group: str,
+    notes: Mapping[int, OffsetMetadata],
+    offsets: Mapping[int, int] | None = None,
+) -> None:
+    """The same on one input."""
     consumer = AIOKafkaConsumer(group_id=group, enable_auto_commit=False, **client_options(kafka))
     await consumer.start()
     try:
-        pairs = {p: TopicPartition(kafka.names.events, p) for p in notes}
+        pairs = {p: TopicPartition(topic, p) for p in notes}
         consumer.assign(list(pairs.values()))
         await consumer.commit(
             {
@@ -358,12 +373,12 @@ async def note(
 
 
 @asynccontextmanager
-async def adopting(kafka: KafkaSettings, partitions: int) -> AsyncIterator[set[int]]:
+async def adopting(kafka: KafkaSettings, partitions: int) -> AsyncIterator[set[InputPartition]]:
     """Workers that adopt whatever the control topic says, but on the partitions of this set."""
-    holding_out: set[int] = set()
+    holding_out: set[InputPartition] = set()
 
     async def follow() -> None:
-        done: set[tuple[str, int, int]] = set()
+        done: set[tuple[str, str, int, int]] = set()
         async with TopicLog(kafka, kafka.names.control) as log:
             log.seek(await log.beginnings())
             newest: RolloutState | None = None
@@ -375,20 +390,23 @@ async def adopting(kafka: KafkaSettings, partitions: int) -> AsyncIterator[set[i
                         continue
                 if newest is None:
                     continue
-                wanted = [(kafka.names.stable_group, newest.serving.serving_epoch)]
+                epoch = newest.serving.serving_epoch
+                wanted = [(topic, kafka.names.stable_group, epoch) for topic in kafka.names.inputs]
                 rollout = newest.rollout
                 if rollout is not None and newest.phase in SHADOWED:
                     group = kafka.names.shadow_group(rollout.rollout_id)
-                    wanted.append((group, rollout.started_revision))
-                for group, epoch in wanted:
+                    wanted.append((kafka.names.events, group, rollout.started_revision))
+                for topic, group, epoch in wanted:
                     mine = [
                         p
                         for p in range(partitions)
-                        if p not in holding_out and (group, epoch, p) not in done
+                        if InputPartition(topic == kafka.names.interactive, p) not in holding_out
+                        and (topic, group, epoch, p) not in done
                     ]
                     if mine:
-                        await note(kafka, group, {p: OffsetMetadata(epoch) for p in mine})
-                        done |= {(group, epoch, p) for p in mine}
+                        notes = {p: OffsetMetadata(epoch) for p in mine}
+                        await note_on(kafka, topic, group, notes)
+                        done |= {(topic, group, epoch, p) for p in mine}
 
     async def keep_on() -> None:
         while True:

@@ -23,6 +23,8 @@ def record_of(number: int, texts: list[tuple[str, str]]) -> bytes:
 class Load:
     """Publishes numbered records round-robin over the partitions, as fast as it is told to.
 
+    Every ``interactive_every``-th goes to the interactive input; 0: none.
+
     Its producer is idempotent and never gives up, so what it published is in the log once,
     whatever the broker goes through.
     """
@@ -34,11 +36,13 @@ class Load:
         partitions: int,
         per_second: float = 100.0,
         addresses: int = 3,
+        interactive_every: int = 0,
     ) -> None:
         self._kafka = kafka
         self._partitions = partitions
         self._pause = 1.0 / per_second
         self._addresses = addresses
+        self._interactive_every = interactive_every
         self._producer = AIOKafkaProducer(
             enable_idempotence=True, linger_ms=5, **client_options(kafka)
         )
@@ -79,10 +83,13 @@ class Load:
                 (f"{number}-{index}", f"负载路{number}号{index}室")
                 for index in range(self._addresses)
             ]
+            every = self._interactive_every
+            interactive = every and number % every == 0
+            names = self._kafka.names
             future = await self._producer.send(
-                self._kafka.names.events,
+                names.interactive if interactive else names.events,
                 record_of(number, texts),
-                partition=number % self._partitions,
+                partition=(number // every if interactive else number) % self._partitions,
             )
             self.published += 1
             pending.add(future)

@@ -89,6 +89,7 @@ async def memory_of(stream: KafkaSettings, group: str) -> dict[int, tuple[int, O
             OffsetMetadata.decode(found.metadata) or OffsetMetadata(),
         )
         for partition, found in offsets.items()
+        if partition.topic == stream.names.events
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 from contracts.control import ServingSet
 from contracts.routing import takes_candidate
 from contracts.spec import ModelSpec
+from deploy.ledger import Place
 from deploy.serving_ledger import Served, serving_violations
 
 
@@ -31,7 +32,7 @@ SETS = {
 
 def right(offset: int, epoch: int) -> Served:
     takes = epoch == 3 or (epoch == 2 and takes_candidate("r", 0, offset, 0.5))
-    return Served((0, offset), NEW if takes else OLD, epoch, 1)
+    return Served(Place("bulk", 0, offset), NEW if takes else OLD, epoch, 1)
 
 
 GOOD = [right(offset, 1 + offset // 20) for offset in range(60)]
@@ -44,7 +45,7 @@ def test_a_faultless_history_passes() -> None:
 
 def test_a_track_that_was_asked_for_goes_before_the_share() -> None:
     other = NEW if GOOD[30].model == OLD else OLD
-    asked = {(0, 30): "canary" if other == NEW else "stable"}
+    asked = {Place("bulk", 0, 30): "canary" if other == NEW else "stable"}
     served = [*GOOD[:30], replace(GOOD[30], model=other), *GOOD[31:]]
 
     assert serving_violations(served, SETS, asked) == []

@@ -6,14 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from tests.oracles.stream import Output, StreamSeen, violations
+from tests.oracles.stream import Lane, Output, Place, StreamSeen, violations
 
+
+def at(partition: int, offset: int, topic: str = "bulk") -> Place:
+    return Place(topic, partition, offset)
+
+
+ENDS = {Lane("bulk", 0): 2, Lane("bulk", 1): 6, Lane("urgent", 0): 1}
+URGENT = Output(at(0, 0, "urgent"), 0, ("u",))
 GOOD = StreamSeen(
-    inputs={(0, 0): ("a",), (0, 1): ("b", "c"), (1, 5): ()},
-    results=[Output((0, 0), 0, ("a",)), Output((0, 1), 0, ("b", "c"))],
-    dead_letters=[Output((1, 5), 1, ())],
-    committed={0: 2, 1: 6},
-    log_end={0: 2, 1: 6},
+    inputs={at(0, 0): ("a",), at(0, 1): ("b", "c"), at(1, 5): (), URGENT.place: ("u",)},
+    # In one partition of the results those of two inputs lie as they come.
+    results=[Output(at(0, 0), 0, ("a",)), Output(at(0, 1), 0, ("b", "c")), URGENT],
+    dead_letters=[Output(at(1, 5), 1, ())],
+    committed=ENDS,
+    log_end=ENDS,
 )
 
 
@@ -24,15 +32,18 @@ def test_a_faultless_stream_passes() -> None:
 @pytest.mark.parametrize(
     ("damage", "word"),
     [
-        ({"results": GOOD.results[:1]}, "lost"),
+        ({"results": [GOOD.results[0], URGENT]}, "lost"),
+        ({"results": GOOD.results[:2]}, "lost: urgent/0/0"),
+        ({"results": [*GOOD.results, URGENT]}, "doubled: urgent/0/0"),
         ({"results": [*GOOD.results, GOOD.results[1]]}, "doubled"),
-        ({"dead_letters": [*GOOD.dead_letters, Output((0, 1), 0, ())]}, "doubled"),
-        ({"results": [*GOOD.results, Output((0, 9), 0, ("z",))]}, "unknown origin"),
+        ({"dead_letters": [*GOOD.dead_letters, Output(at(0, 1), 0, ())]}, "doubled"),
+        ({"results": [*GOOD.results, Output(at(0, 9), 0, ("z",))]}, "unknown origin"),
         ({"results": list(reversed(GOOD.results))}, "after offset"),
-        ({"results": [GOOD.results[0], Output((0, 1), 0, ("b",))]}, "other addresses"),
-        ({"results": [GOOD.results[0], Output((0, 1), 1, ("b", "c"))]}, "in partition 1"),
-        ({"committed": {0: 1, 1: 6}}, "committed 1, log end 2"),
-        ({"committed": {0: 2}}, "committed 0, log end 6"),
+        ({"results": [GOOD.results[0], Output(at(0, 1), 0, ("b",)), URGENT]}, "other addresses"),
+        ({"results": [GOOD.results[0], Output(at(0, 1), 1, ("b", "c")), URGENT]}, "in partition 1"),
+        ({"committed": {**ENDS, Lane("bulk", 0): 1}}, "committed 1, log end 2"),
+        ({"committed": {Lane("bulk", 0): 2}}, "committed 0, log end 6"),
+        ({"committed": {**ENDS, Lane("urgent", 0): 0}}, "urgent/0: committed 0, log end 1"),
     ],
 )
 def test_every_kind_of_damage_is_named(damage: dict[str, object], word: str) -> None:

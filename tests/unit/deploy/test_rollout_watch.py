@@ -18,6 +18,7 @@ from contracts.phases import Phase
 from contracts.rollout import Cut
 from deploy.cli.rollout_audit import timeline
 from deploy.cli.rollout_frame import Frame, bar, draw, one_line
+from rollout.partitions import of_both
 from rollout.standing import Standing
 from rollout.traffic import Traffic
 from tests.models import instant
@@ -85,7 +86,10 @@ def whole_frame() -> Frame:
     traffic = Traffic()
     for number in range(100):
         traffic.take(pair(number, 8.0 + number % 5, 8.0))
-    lanes = {p: OffsetMetadata(serving_epoch=7 if p != 3 else 6) for p in range(6)}
+    lanes = {
+        one: OffsetMetadata(serving_epoch=7 if one.partition != 3 else 6)
+        for one in of_both(range(6), ())
+    }
     return Frame(
         standing(), NOW, lanes=lanes, epoch=7, traffic=traffic.figures, pairs_per_s=12.5,
         controllers=1,

@@ -410,7 +410,62 @@ def test_a_partition_that_does_not_adopt_holds_the_cut_over_and_then_ends_it() -
     plane.decide()
 
     assert (plane.phase, plane.rollout.code) == ("ROLLING_BACK", "not_adopted")
-    assert "partitions 2 " in plane.rollout.reason
+    assert "partitions 2, interactive 2 have" in plane.rollout.reason
+
+
+@pytest.mark.parametrize("phase", ["STAGING", "CUTTING_OVER"])
+def test_an_interactive_partition_that_does_not_adopt_holds_it_though_all_others_have(
+    phase: str,
+) -> None:
+    plane = at(phase)
+    plane.adopt()
+    held = plane.interactive.pop(1)
+    plane.decide()
+
+    assert (plane.phase, plane.rollout.waiting_for) == (phase, ())
+    assert plane.rollout.waiting_interactive == (1,)
+    plane.interactive[1] = held
+    plane.decide()
+    assert plane.phase != phase
+
+
+def test_the_end_of_waiting_names_the_interactive_partition() -> None:
+    plane = at("CUTTING_OVER")
+    plane.adopt()
+    del plane.interactive[2]
+    plane.wait(minutes=31)
+    plane.decide()
+
+    assert (plane.phase, plane.rollout.code) == ("ROLLING_BACK", "not_adopted")
+    assert "partitions interactive 2 " in plane.rollout.reason
+
+
+def test_a_refusal_on_an_interactive_partition_is_one_of_the_candidate() -> None:
+    plane = at("STAGING")
+    plane.adopt()
+    plane.refuse("interactive", 1)
+    plane.decide()
+    (refusal,) = plane.rollout.refusals
+    assert (refusal.interactive, refusal.partition, refusal.code) == (True, 1, "out_of_memory")
+    plane.wait(minutes=2.1)
+    plane.decide()
+
+    assert (plane.phase, plane.rollout.code) == ("ABORTED", "candidate_refused")
+    assert "interactive 1: out_of_memory" in plane.rollout.reason
+
+
+def test_shadow_workers_need_no_interactive_input_and_a_cluster_may_lack_it() -> None:
+    plane = at("WARMING")
+    plane.warm()
+    plane.decide()
+    assert plane.phase == "SHADOWING", "no shadow reads the interactive input"
+    plane = at("STAGING")
+    plane.interactive_partitions = ()
+    plane.interactive.clear()
+    for partition in range(3):
+        plane.stable[partition] = OffsetMetadata(plane.state.serving.serving_epoch)
+    plane.decide()
+    assert plane.phase != "STAGING"
 
 
 def test_where_no_partition_is_seen_nothing_counts_as_adopted() -> None:
