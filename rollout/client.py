@@ -169,9 +169,7 @@ class RolloutClient:
     async def _lanes(self, group: str) -> dict[InputPartition, OffsetMetadata]:
         names = self._names
         try:
-            found = {
-                topic: await group_notes(self._kafka, group, topic) for topic in names.inputs
-            }
+            found = {topic: await group_notes(self._kafka, group, topic) for topic in names.inputs}
         except (KafkaError, OSError) as error:
             raise self._away() from error
         return {

@@ -294,20 +294,22 @@ class Term:
         names, observer = self._tools.kafka.names, self._tools.observer
         try:
             partitions, interactive = await observer.partitions()
-            stable = await observer.group(names.stable_group)
+            stable, urgent = [
+                (await observer.group(names.stable_group, topic)).notes for topic in names.inputs
+            ]
             shadow_notes = last.shadow
             if state.phase == Phase.WARMING:
                 group = names.shadow_group(state.rollout.rollout_id)
-                shadow_notes = (await observer.group(group)).notes
+                shadow_notes = (await observer.group(group, names.events)).notes
         except (KafkaError, OSError) as error:
             _log.warning("adoption not seen", error=type(error).__name__)
             return replace(last, evidence=None)
         return Observation(
             partitions,
-            stable.notes,
+            stable,
             shadow_notes,
             interactive_partitions=interactive,
-            interactive=stable.interactive,
+            interactive=urgent,
         )
 
     async def _advance(self, seen: Observation) -> None:
@@ -387,8 +389,9 @@ class Term:
     async def _cut(self) -> None:
         rollout = self.state.rollout
         assert rollout is not None  # noqa: S101  (gathered)
-        group = self._tools.kafka.names.shadow_group(rollout.rollout_id)
-        committed = (await self._tools.observer.group(group)).offsets
+        names = self._tools.kafka.names
+        group = names.shadow_group(rollout.rollout_id)
+        committed = (await self._tools.observer.group(group, names.events)).offsets
         evidence = await self._tools.gathering.cut(self.state, committed, _now())
         if evidence is None:
             return
