@@ -16,6 +16,7 @@ import yaml
 from contracts import generate
 from contracts.asyncapi import asyncapi_document
 from contracts.headers import (
+    EVENT_TYPES,
     Header,
     cloud_event,
     dead_letter_headers,
@@ -64,7 +65,8 @@ def test_generating_twice_gives_the_same_bytes(tmp_path: Path) -> None:
         for number in ("1", "2")
     )
     assert first == second
-    assert len(first) == len(WITH_MODEL) + 1
+    # What goes to two topics in the same shape has one schema.
+    assert len(first) == len({message.model for message in WITH_MODEL}) + 1
 
 
 def test_what_is_no_longer_generated_is_removed(tmp_path: Path) -> None:
@@ -83,12 +85,12 @@ def test_each_schema_is_a_sound_one(schema: dict[str, Any]) -> None:
 @pytest.mark.parametrize("message", WITH_MODEL, ids=lambda message: message.title)
 def test_each_example_and_each_frozen_sample_is_valid_by_its_schema(message: MessageSpec) -> None:
     assert message.example is not None
-    (schema,) = (one for one in schema_files().values() if one["title"] == message.title)
+    schema = schema_files()[f"{EVENT_TYPES[message.kind]}.json"]
     validator = jsonschema.Draft202012Validator(schema)
     example = json.loads(message.example.model_dump_json())
 
     validator.validate(example)
-    samples = [SAMPLES / f"{name}.value" for name in FROZEN[message.title]]
+    samples = [SAMPLES / f"{name}.value" for name in FROZEN[schema["title"]]]
     for path in samples:
         validator.validate(json.loads(path.read_bytes()))
 
