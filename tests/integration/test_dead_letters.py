@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from contracts.errors import MgeoError
 from contracts.events import Origin
 from contracts.headers import dead_letter_headers, header
+from contracts.replies import ReplyTo
 from contracts.settings import KafkaSettings, client_options
 from producer.dead_letters import Selection, read_letters, replay, replayed_offsets
 from producer.dead_letters.letter import REPLAYED_FROM
@@ -92,6 +93,30 @@ async def test_a_replayed_letter_is_the_original_record_again(stream: KafkaSetti
         ("x", b"y"),
         (REPLAYED_FROM, f"{stream.names.dead_letters}/0/3".encode()),
     ]
+
+
+async def test_a_letter_goes_back_to_the_input_it_came_from_and_nobody_is_told(
+    stream: KafkaSettings,
+) -> None:
+    names = stream.names
+    async with AIOKafkaProducer(**client_options(stream)) as producer:
+        await producer.send_and_wait(
+            names.dead_letters,
+            b"urgent",
+            partition=1,
+            headers=dead_letter_headers(
+                Origin(topic=names.interactive, partition=1, offset=7),
+                code="model_gone",
+                stage="TASK_PUT",
+                error_class="PermanentError",
+                original=[("x", b"y"), *ReplyTo(0, "gateway1", "r1", 1).headers()],
+            ),
+        )
+    await replay(stream, Selection(codes=frozenset({"model_gone"})))
+    assert await everything(stream, names.events) == []
+    (record,) = await everything(stream, names.interactive)
+    assert (record.partition, record.value) == (1, b"urgent")
+    assert [name for name, _ in record.headers] == ["x", REPLAYED_FROM]
 
 
 async def test_the_same_replay_twice_sends_once_unless_told(stream: KafkaSettings) -> None:

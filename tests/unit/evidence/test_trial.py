@@ -15,6 +15,7 @@ from rollout.evidence import Trial
 from rollout.evidence import trial as trial_module
 from rollout.evidence.outcomes import AddressOutcome, BatchOutcome
 from rollout.evidence.pairing import MissingRecord
+from rollout.evidence.production import production_of
 from tests.rollouts.pairs import (
     AT_MS,
     CANDIDATE,
@@ -174,6 +175,22 @@ def test_results_of_other_specs_or_the_canary_track_are_not_compared() -> None:
     assert witness.parities == []
     assert trial.served(CANDIDATE.key, 8) == (1, 0)
     assert trial.served(CANDIDATE.key, 9) == (0, 0)
+
+
+def test_interactive_results_count_as_served_once_each_and_are_compared_with_nothing() -> None:
+    witness = Witness()
+    trial = Trial(rollout_of(), judge=witness)
+    (one,) = texts(1)
+    told = production_of(result_of(0, [parsed(one)], model=CANDIDATE, track="canary", epoch=8))
+    like_stable = production_of(result_of(1, [parsed(one)]))
+    for result in (told, told, like_stable):
+        trial.take_interactive(result)
+    trial.advance(cut_of(1, {0: 2}), [pair_of(1, [parsed(one)])], [])
+    trial.take_interactive(told)  # production repeats it
+    trial.advance(cut_of(2, {0: 2}), [], [])
+
+    assert trial.served(CANDIDATE.key, 8) == (1, 0)
+    assert witness.parities == [], "offset 1 of the other input is another record"
 
 
 def test_what_waits_for_production_is_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
