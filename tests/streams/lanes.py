@@ -117,10 +117,17 @@ class Host:
         for lane in self.lanes.values():
             lane.pump()
 
-    def make_lane(self, sink: Sink, partition: int = 0, *, interval_s: float = 0.0) -> Lane:
+    def make_lane(
+        self,
+        sink: Sink,
+        partition: int = 0,
+        *,
+        interval_s: float = 0.0,
+        traffic: Traffic = Traffic.BULK,
+    ) -> Lane:
         lane = Lane(
             TopicPartition(TOPIC, partition),
-            traffic=Traffic.BULK,
+            traffic=traffic,
             sink=sink,
             schedule=CommitSchedule(interval_s, max_records=100, max_bytes=1 << 20),
             max_in_flight=self._max_in_flight,
@@ -146,8 +153,9 @@ class Host:
         metadata: OffsetMetadata | None = None,
         serving: ResidentSet | None = None,
         interval_s: float = 0.0,
+        traffic: Traffic = Traffic.BULK,
     ) -> Lane:
-        lane = self.make_lane(sink, partition, interval_s=interval_s)
+        lane = self.make_lane(sink, partition, interval_s=interval_s, traffic=traffic)
         await lane.fence()
         lane.start(
             position=position,

@@ -8,6 +8,7 @@ import pytest
 
 from consumer.stream.records import Record
 from consumer.stream.sink import SinkLostError
+from consumer.stream.traffic import Traffic
 from contracts.control import RolloutState, ServingSet
 from contracts.offset_metadata import OffsetMetadata
 from tests.models import instant
@@ -361,3 +362,28 @@ async def test_work_that_takes_too_long_is_done_again_under_the_new_serving_set(
     assert published(broker) == ["0/0", "0/1", "0/2"]
     assert host.in_flight.addresses == 0
     await lane.close(0)
+
+
+async def test_whoever_waits_stands_behind_one_suspect_and_not_behind_all_of_them() -> None:
+    broker, host = MemoryBroker(), Host()
+    crashed = OffsetMetadata(1, 0, 1, "another")
+    suspects = await host.open(MemorySink(broker, 0), metadata=crashed)
+    urgent = await host.open(MemorySink(broker, 1), 1, traffic=Traffic.INTERACTIVE)
+    for offset in range(3):
+        suspects.admit(message(offset))
+    await settle()
+    assert host.pipeline.started == [0], "a suspect runs alone"
+    for offset in (10, 11):
+        urgent.admit(message(offset, partition=1))
+    await settle()
+    assert host.pipeline.started == [0], "and whoever comes meanwhile does not run beside it"
+
+    host.pipeline.finish(record_at(host, 0))
+    await settle()
+    assert host.pipeline.started == [0, 10, 11]
+    for offset in (10, 11):
+        host.pipeline.finish(record_at(host, offset))
+        await settle()
+    assert host.pipeline.started == [0, 10, 11, 1], "nor are the suspects kept waiting"
+    for lane in (suspects, urgent):
+        await lane.close(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.stream.compose import ParsedComposer
-from consumer.stream.in_flight import Ticket
+from consumer.stream.in_flight import InFlight
 from consumer.stream.records import Record
 from consumer.stream.sides import Route, Side
 from contracts.decode import decode_batch
@@ -35,7 +35,7 @@ def test_a_result_fits_its_topic_however_long_the_publishers_key_is(key_bytes: i
         headers=(),
         route=Route((Side(STABLE, "stable"),), 1),
         models=(InstantModel(STABLE),),
-        ticket=Ticket(1000, len(raw)),
+        ticket=InFlight(max_addresses=1000, max_bytes=len(raw)).enter(len(raw)),
         received_at=0.0,
         done=lambda _: None,
         batch=decode_batch(raw, LIMITS),
