@@ -32,7 +32,7 @@ def alertmanager_document() -> dict[str, Any]:
                 {
                     "matchers": ['alertname="MgeoAlertingAlive"'],
                     "receiver": "dead-mans-switch",
-                    "group_wait": "0s",
+                    "group_wait": "10s",
                     "group_interval": "1m",
                     "repeat_interval": "1m",
                 },

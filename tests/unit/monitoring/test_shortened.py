@@ -1,0 +1,32 @@
+"""A drill's rules are the product's, with durations divided and nothing else."""
+
+from __future__ import annotations
+
+import re
+
+from deploy.monitoring.drill.shortened import shorter, shorter_expression, shorter_rules
+from deploy.monitoring.prometheus import rules_document
+from deploy.monitoring.settings import ObjectiveSettings
+
+
+def test_durations_are_divided_and_never_nothing() -> None:
+    assert shorter("10m", 10) == "60s"
+    assert shorter("4h", 10) == "1440s"
+    assert shorter("2s", 10) == "1s"
+
+
+def test_thresholds_and_labels_stay() -> None:
+    expression = 'sum(increase(x_total{route="5m"}[10m] offset 10m)) > 300'
+    assert shorter_expression(expression, 10) == (
+        'sum(increase(x_total{route="5m"}[60s] offset 60s)) > 300'
+    )
+
+
+def test_no_range_is_forgotten() -> None:
+    rules = rules_document(ObjectiveSettings())
+    short = shorter_rules(rules, 10, interval="2s")
+    for before, after in zip(rules["groups"], short["groups"], strict=True):
+        for long, brief in zip(before["rules"], after["rules"], strict=True):
+            assert not re.search(r"\[\d+[mh]\]|offset \d+[mh]", brief["expr"])
+            assert long.get("alert") == brief.get("alert")
+            assert ("for" in long) == ("for" in brief)
