@@ -226,6 +226,7 @@ GATEWAY_METRICS: Final = (
         ("outcome",),
     ),
     _CONTROL_ERRORS,
+    _CERTIFICATES,
 )
 """What a gateway exposes."""
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 _QUIET: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (
         "MgeoNoReadyWorker",
-        ("MgeoWorkerNotReady", "MgeoStalled", "MgeoLagGrowing", "MgeoGatewayNotReady"),
+        ("MgeoWorkerNotReady", "MgeoStalled", "MgeoLagGrowing", "MgeoGatewayErrors"),
     ),
     ("MgeoStalled", ("MgeoLagGrowing", "MgeoDeviceIdleWithLag", "MgeoServiceSlow")),
     ("MgeoNoLeaderWhileServing", ("MgeoNoLeader",)),

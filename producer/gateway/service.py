@@ -11,7 +11,8 @@ from typing import NoReturn
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from contracts.control import RolloutState
+from contracts.certificates import watch_certificates
+from contracts.control import UNUSABLE, RolloutState
 from contracts.errors import MgeoError
 from contracts.http import AcceptedRecord, EventsAnswer, RejectedItem
 from contracts.limits import Limits
@@ -49,6 +50,9 @@ class Gateway:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
         self.metrics = Metrics(GATEWAY_METRICS, registry)
+        # A series that begins with its first event has no increase to show for it.
+        for code in UNUSABLE:
+            self.metrics.counter("mgeo_control_errors").labels(code=code)
         self.bodies = BodyReader(settings)
         self._kafka = kafka
         names = kafka.names
@@ -169,6 +173,10 @@ class Gateway:
         pending = 0 if self._desk is None else self._desk.pending_addresses
         self.metrics.gauge("mgeo_gateway_pending_addresses").set(pending)
 
+    def _note_certificate(self, which: str, ends_at: float) -> None:
+        ends = self.metrics.gauge("mgeo_certificate_expiry_timestamp_seconds")
+        ends.labels(certificate=which).set(ends_at)
+
     def stop_taking(self) -> None:
         """Refuse what comes from now on."""
         self._stopping = True
@@ -191,6 +199,7 @@ class Gateway:
                 self._link.run(self._opened, self.settings.watch_interval_ms / 1000)
             ),
             asyncio.create_task(self._keep_publisher()),
+            asyncio.create_task(watch_certificates(self._kafka, self._note_certificate)),
         ]
         try:
             await serve(make_app(self), self.settings, stop, on_port, self.stop_taking)

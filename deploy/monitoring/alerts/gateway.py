@@ -17,8 +17,8 @@ def alerts(objectives: ObjectiveSettings) -> tuple[Alert, ...]:
             "2m",
             "critical",
             "No gateway takes requests",
-            "Callers get 503. A gateway's /readyz says what it waits for: the broker, topics, or "
-            "workers.",
+            "Callers get 503. A gateway's /readyz says what it waits for: the broker and its "
+            "topics, or a first control record.",
         ),
         Alert(
             "MgeoGatewayErrors",
