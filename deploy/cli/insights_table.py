@@ -22,10 +22,12 @@ def print_report(report: InsightsReport) -> None:
         return
     print(_headline(current))
     if current.troubled.distinct:
-        print_table(
-            ("class", "addresses", "share", "95%", "versions", "examples"),
-            [_row(one) for one in current.classes if one.addresses],
-        )
+        several = len(current.versions) > 1
+        columns: tuple[str, ...] = ("class", "addresses", "share", "95%", "versions", "examples")
+        rows = [_row(one) for one in current.classes if one.addresses]
+        if not several:  # the headline names the only one
+            columns, rows = _without_versions(columns), [_without_versions(row) for row in rows]
+        print_table(columns, rows)
     for title, errors in (
         ("error results", current.errors),
         ("dead letters", current.dead_letters),
@@ -54,11 +56,16 @@ def print_report(report: InsightsReport) -> None:
         note("Examples are masked; --show-text shows whole addresses to people who may see them.")
 
 
+def _without_versions(cells: tuple[str, ...]) -> tuple[str, ...]:
+    return (*cells[:4], *cells[5:])
+
+
 def _headline(current: RangeFigures) -> str:
     troubled = current.troubled
+    by = f" of {current.versions[0].name}" if len(current.versions) == 1 else ""
     return (
         f"{current.addresses:,} addresses, {current.distinct:,} different ones, in"
-        f" {current.records:,} records. {troubled.distinct:,} different ones"
+        f" {current.records:,} records{by}. {troubled.distinct:,} different ones"
         f" ({_percent(troubled.share)}) have trouble."
     )
 

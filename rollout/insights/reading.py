@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 """Told what is being done, and which part of it is done, in [0, 1]."""
 
-_TICK_LINES: Final = 200
+_TICK_LINES: Final = 20
 
 
 class Taker(Protocol):
