@@ -52,8 +52,8 @@ faults: $(VENV)/.tests ## The long fault tests: kills, zombies, rebalances
 bench: $(VENV)/.tests ## Measure this machine (most of an hour; leave it alone)
 	$(BIN)/mgeo bench
 
-model: $(VENV)/.tests ## Train the starter models anew from synthetic addresses
-	$(BIN)/python -m consumer.starter.train
+model: $(VENV)/.tests ## Train the starter models anew; ARGS="--version …" trains another one on
+	$(BIN)/python -m consumer.starter.train $(ARGS)
 
 up: $(VENV)/.runtime ## Start a local Kafka broker and make the topics
 	@$(BIN)/mgeo up

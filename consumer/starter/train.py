@@ -1,6 +1,7 @@
 """Makes the starter models anew: fit, calibrate, examine, write the release.
 
-Run as ``python -m consumer.starter.train``; several minutes.
+Run as ``python -m consumer.starter.train``; several minutes. With ``--version`` it makes another
+one: a release is trained on, for as long as one likes, which is what a candidate is at work.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from consumer.starter.recipes import RECIPES, Recipe
+from consumer.starter.recipes import RECIPES, SECOND, Recipe
 
 if TYPE_CHECKING:
     from consumer.starter.fitting import Report
@@ -21,13 +23,16 @@ if TYPE_CHECKING:
 RELEASES = Path(__file__).parent / "releases"
 
 
-def fit_release(recipe: Recipe, releases: Path, report: Report | None = None) -> Path:
+def fit_release(
+    recipe: Recipe, releases: Path, report: Report | None = None, *, bases: Path | None = None
+) -> Path:
     """Fit one recipe and write its weights; the release that it builds on must be there.
 
     Args:
         recipe: what to make.
         releases: folder of releases, one directory per version.
         report: told of progress.
+        bases: folder of what it may be trained on from; None: the same.
 
     Returns:
         The release's directory.
@@ -44,7 +49,7 @@ def fit_release(recipe: Recipe, releases: Path, report: Report | None = None) ->
     tokenizer = AddressTokenizer({token: index for index, token in enumerate(tokens)})
     network = new_network(recipe, len(tokens))
     if recipe.base is not None:
-        network.load_state_dict(read_weights(releases / recipe.base))
+        network.load_state_dict(read_weights((bases or releases) / recipe.base))
     fit(network, tokenizer, recipe, report)
     directory = releases / recipe.version
     write_checkpoint(directory, network, recipe, tokens)
@@ -77,33 +82,74 @@ def document_release(recipe: Recipe, directory: Path) -> None:
     )
 
 
+def recipe_of_another(version: str, base: Recipe, *, samples: int, learning_rate: float) -> Recipe:
+    """A release trained on from ``base``, on the addresses of the second month.
+
+    Args:
+        version: of the new one, ``<base>-<finetune>-<yyyymmdd>``.
+        base: what it is trained on from.
+        samples: addresses fitted.
+        learning_rate: the highest.
+
+    Raises:
+        ValueError: the version does not end in a day, or is that of a starter release.
+    """
+    name, _, day = version.rpartition("-")
+    if not name or version in {recipe.version for recipe in RECIPES}:
+        raise ValueError(f"{version} names no new version")
+    return replace(
+        SECOND,
+        version=version,
+        day=datetime.strptime(day, "%Y%m%d").date(),  # noqa: DTZ007  (a day has no zone)
+        base=base.version,
+        samples=samples,
+        seed=int(day),
+        learning_rate=learning_rate,
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m consumer.starter.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=RELEASES, help="folder of releases")
-    parser.add_argument(
-        "--only", choices=[recipe.version for recipe in RECIPES], help="make this release alone"
-    )
+    versions = [recipe.version for recipe in RECIPES]
+    parser.add_argument("--only", choices=versions, help="make this release alone")
     parser.add_argument(
         "--card-only", action="store_true", help="keep the weights; calibrate and examine again"
     )
+    another = parser.add_argument_group("another release")
+    another.add_argument("--version", help="its name, as mgeo-starter-v3-20261125")
+    another.add_argument("--base", choices=versions, default=SECOND.version, help="trained on from")
+    another.add_argument("--samples", type=int, default=6_400, help="addresses to fit")
+    another.add_argument("--learning-rate", type=float, default=3e-4)
     options = parser.parse_args(arguments)
+    recipes: Sequence[Recipe] = RECIPES
+    bases = options.out
+    if options.version is not None:
+        (base,) = [recipe for recipe in RECIPES if recipe.version == options.base]
+        try:
+            recipe = recipe_of_another(
+                options.version, base, samples=options.samples, learning_rate=options.learning_rate
+            )
+        except ValueError as error:
+            parser.error(str(error))
+        recipes, bases = [recipe], RELEASES
     import torch
 
     # One thread: sums are then taken in one order, whatever the number of cores.
     torch.set_num_threads(1)
-    for recipe in RECIPES:
+    for recipe in recipes:
         if options.only in (None, recipe.version):
             started = time.monotonic()
             directory = options.out / recipe.version
             if not options.card_only:
-                _fit_with_progress(recipe, options.out)
+                _fit_with_progress(recipe, options.out, bases)
             document_release(recipe, directory)
             sys.stdout.write(f"{directory} in {time.monotonic() - started:.0f} s\n")
             sys.stdout.flush()
 
 
-def _fit_with_progress(recipe: Recipe, releases: Path) -> None:
+def _fit_with_progress(recipe: Recipe, releases: Path, bases: Path) -> None:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -125,7 +171,7 @@ def _fit_with_progress(recipe: Recipe, releases: Path) -> None:
         def report(done: int, total: int, loss: float) -> None:
             progress.update(task, completed=done, total=total, loss=loss)
 
-        fit_release(recipe, releases, report)
+        fit_release(recipe, releases, report, bases=bases)
 
 
 if __name__ == "__main__":

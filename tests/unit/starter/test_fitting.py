@@ -15,6 +15,7 @@ from consumer.starter.fitting import fit, new_network, rate_at  # noqa: E402 - t
 from consumer.starter.generator.addresses import take  # noqa: E402 - the same
 from consumer.starter.recipes import FIRST, RECIPES, Recipe, Shape  # noqa: E402 - the same
 from consumer.starter.tags import LABELS, tag_ids  # noqa: E402 - the same
+from consumer.starter.train import recipe_of_another  # noqa: E402 - the same
 from consumer.starter.vocabulary import vocabulary  # noqa: E402 - the same
 
 TINY = Recipe(
@@ -65,6 +66,21 @@ def test_the_second_release_is_trained_on_from_the_first_a_month_later() -> None
     assert first.base is None
     assert second.base == first.version
     assert second.day.month == first.day.month + 1
+
+
+def test_another_release_is_trained_on_from_one_that_is_there() -> None:
+    another = recipe_of_another(
+        "mgeo-starter-ours-20261123", FIRST, samples=320, learning_rate=3e-4
+    )
+    assert (another.base, another.day, another.steps) == (FIRST.version, date(2026, 11, 23), 5)
+    assert another.seed != FIRST.seed
+    assert another.data_release == RECIPES[-1].data_release, "a month later"
+
+
+@pytest.mark.parametrize("version", [FIRST.version, "ours", "mgeo-starter-ours-20261340"])
+def test_another_release_has_a_name_and_a_day_of_its_own(version: str) -> None:
+    with pytest.raises(ValueError, match=r"names no new version|does not match format|unconverted"):
+        recipe_of_another(version, FIRST, samples=320, learning_rate=3e-4)
 
 
 def test_tags_spell_the_parts_they_were_made_from() -> None:
