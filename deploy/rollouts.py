@@ -198,7 +198,9 @@ async def _nobody_answered(
     fate = (
         f"The request stays valid until {request.expires_at} and is obeyed once one runs."
         if lasting
-        else "The request has expired: it will not happen later."
+        # Judged in its last moment it may be written after that: a broker can be slow.
+        else "The request has expired: it will not happen later, unless a controller has it in "
+        "hand right now, which mgeo rollout status shows."
     )
     if members:
         count = "A controller is" if members == 1 else f"{members} controllers are"
