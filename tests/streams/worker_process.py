@@ -129,6 +129,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--unfenced", action="store_true", help="a transactional id per process")
     parser.add_argument("--role", choices=["stable", "shadow"], default="stable")
     parser.add_argument("--candidate", metavar="WAY", help="how the candidate goes wrong")
+    parser.add_argument("--starters", action="store_true", help="real models, on the CPU")
     parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
     return parser.parse_args()
 
@@ -155,6 +156,8 @@ def _main() -> int:
         kafka_bootstrap_servers=arguments.bootstrap, topic_prefix=arguments.prefix
     )
     changes = dict(one.split("=", 1) for one in arguments.setting)
+    if arguments.starters:
+        changes |= {"device": "cpu", "version": "mgeo-starter-v1-20260915"}
     settings = settings_for_tests(**changes)
 
     def note(token_ids: object) -> None:
@@ -187,11 +190,16 @@ def _main() -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         await worker.run(stop, on_port=lambda port: arguments.port_file.write_text(str(port)))
 
+    load_model = load
+    if arguments.starters:
+        from tests.models.spoilt import starters
+
+        load_model = starters(settings, arguments.candidate or "")
     worker = Worker(
         settings,
         kafka,
         role,
-        load=load,
+        load=load_model,
         sink_factory=unfenced_sinks(kafka, settings) if arguments.unfenced else None,
     )
     try:
