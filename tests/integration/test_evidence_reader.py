@@ -153,7 +153,7 @@ async def test_a_rollout_is_folded_from_its_logs_and_again_after_a_restart(
     assert first.reader.trial.ignored == 1
     assert [one.agrees for one in first.witness.parities] == [True, False]
     assert [one.batch_id for one in first.witness.batches] == ["d-1"]
-    assert first.reader.trial.served(REFERENCE.key, 7) == (2, 0)
+    assert first.reader.trial.served(REFERENCE.key, 7) == (3, 0)
     assert first.reader.trial.served(CANDIDATE.key, 7) == (2, 0)
     assert first.witness.looks[-1].expired == ()
 
