@@ -113,7 +113,10 @@ class Batcher(Generic[Item]):
     def add(self, model: Hashable, item: Item, length: int) -> None:
         """A window waits for ``model``; ``length`` is its tokens."""
         self._arrivals += 1
-        self._queues.setdefault(model, _Queue()).add(_Waiting(item, length, self._arrivals))
+        queue = self._queues.get(model)
+        if queue is None:
+            queue = self._queues[model] = _Queue()
+        queue.add(_Waiting(item, length, self._arrivals))
 
     def has_full_batch(self) -> bool:
         """True when some model has enough waiting to fill a batch."""

@@ -8,7 +8,6 @@ pool, the network in the executor. Nothing here knows about Kafka.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 import time
 from collections import deque
@@ -16,6 +15,7 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor as CpuPool
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count, zip_longest
 from typing import TypeVar
 
 from consumer.parser.seams import AddressModel, Interpretation, PreparedAddress, Scores, Window
@@ -117,7 +117,7 @@ class Pipeline:
         self._idle = asyncio.Event()
         self._idle.set()
         self._batch_prefix = secrets.token_hex(8)  # batch ids are unique across processes
-        self._batch_numbers = itertools.count(1)
+        self._batch_numbers = count(1)
 
     @property
     def idle(self) -> asyncio.Event:
@@ -184,6 +184,7 @@ class Pipeline:
         record.results = [[None] * len(batch.addresses) for _ in range(sides)]
         record.pending = len(batch.addresses)
         record.ticket.count(record.pending)
+        hits = misses = 0
         for index, address in enumerate(batch.addresses):
             text = address.text
             if address.fault is not None or text is None:
@@ -192,16 +193,18 @@ class Pipeline:
                 self._settle(record, index, [failed] * sides)
                 continue
             known = self._cache.get(key, text)
-            self._telemetry.cache(hit=known is not None)
             if known is not None:
+                hits += 1
                 self._settle(record, index, [_result(address.id, text, one) for one in known])
                 continue
+            misses += 1
             task = self._tasks.get((key, text))
             if task is None:
                 halves = tuple(map(_Half, record.models))
                 task = self._tasks[key, text] = _Task(key, text, halves, [])
                 fresh.setdefault(key, []).append(task)
             task.waiting.append((record, index))
+        self._telemetry.cache(hits=hits, misses=misses)
 
     async def _prepare(self, tasks: list[_Task]) -> None:
         await self._in_pool(_prepare_all, tasks)
@@ -236,11 +239,15 @@ class Pipeline:
         return self._on_device < _DEVICE_QUEUE and self._batcher.has_full_batch()
 
     async def _run_batch(self, batch: Batch[_Row]) -> None:
-        rows = [row for row in batch.items if row.task.wanted]
-        dropped = [row.task for row in batch.items if not row.task.wanted]
-        for task in dropped:
-            # From here on nobody may join it: it will have no scores.
-            self._forget(task)
+        rows: list[_Row] = []
+        dropped: list[_Task] = []
+        for row in batch.items:
+            if row.task.wanted:
+                rows.append(row)
+            else:
+                dropped.append(row.task)
+                # From here on nobody may join it: it will have no scores.
+                self._forget(row.task)
         complete: list[_Task] = []
         if rows:
             await self._run_rows(rows, batch)
@@ -396,12 +403,8 @@ def _prepare_all(tasks: Sequence[_Task]) -> None:
 
 
 def _row_lengths(halves: Sequence[_Half]) -> list[int]:
-    lengths: list[int] = []
-    for half in halves:
-        own = [window.length for window in half.windows]
-        shared = list(map(max, lengths, own))  # as many as both have
-        lengths = shared + lengths[len(shared) :] + own[len(shared) :]
-    return lengths
+    own = [[window.length for window in half.windows] for half in halves]
+    return own[0] if len(own) == 1 else [max(row) for row in zip_longest(*own, fillvalue=0)]
 
 
 def _prepared(model: AddressModel, texts: Sequence[str]) -> list[PreparedAddress | None]:

@@ -95,9 +95,10 @@ class Telemetry:
             self._batches.labels(spec=spec.key).inc()
             self._device_seconds.labels(spec=spec.key).inc(busy)
 
-    def cache(self, *, hit: bool) -> None:
-        """A text was looked up."""
-        (self._hits if hit else self._misses).inc()
+    def cache(self, *, hits: int, misses: int) -> None:
+        """The texts of a record were looked up."""
+        self._hits.inc(hits)
+        self._misses.inc(misses)
 
     def watch(self, in_flight: Sequence[InFlight]) -> None:
         """Show the sum of these."""
