@@ -48,7 +48,7 @@ CONDITIONS: Final = ("alone", "shadow", "computing")
 REFERENCE: Final = "mgeo-starter-v2-20261015"
 CANDIDATE: Final = "mgeo-starter-v1-20260915"
 PARTITIONS: Final = 4
-PER_RECORD: Final = 4
+PER_RECORD: Final = 10
 CALM_S: Final = 0.1
 """Processor time within two seconds of a worker that has nothing to do."""
 
