@@ -29,13 +29,13 @@ from deploy.monitoring.drill.watchers import Watchers
 from deploy.monitoring.panels import DASHBOARDS
 from deploy.monitoring.settings import ObjectiveSettings
 
-TIMES: Final = 10
+TIMES: Final = 20
 """By what every duration in rules and panels is divided."""
 
 OBJECTIVES: Final = ObjectiveSettings(alert_lag_records=40)
 """A lag that a small machine reaches within a minute."""
 
-_WINDOW_S: Final = 30
+_WINDOW_S: Final = 20
 _PARTITIONS: Final = 4
 
 Tell = Callable[[str], None]
