@@ -28,11 +28,12 @@ from contracts.http import (
     VERSION_HEADER,
 )
 from contracts.logs import get_logger
+from contracts.tracing import tracer
 from producer.gateway.bodies import batch_request, events_request, parse_request
 from producer.gateway.desk import Answer
 from producer.gateway.openapi import OPERATIONS, document
 from producer.gateway.problem import ProblemError, problem_body
-from producer.gateway.reading import ClientGoneError, patience_s, request_id
+from producer.gateway.reading import ClientGoneError, check_head, patience_s, request_id
 from producer.gateway.versions import Wanted, wanted
 from producer.gateway.views import batch_body, events_body, parsed_body
 
@@ -58,6 +59,9 @@ class Call:
             for name, value in request.scope["headers"]
         }
         self.id = request_id(self.headers) or uuid.uuid4().hex
+        value = self.headers.get(TRACEPARENT, "").encode("latin-1")
+        self.traceparent = traceparent_of([(TRACEPARENT, value)])
+        """The W3C trace context that came along; from the endpoint on, that of its step."""
         self._request = request
         self._leaving: asyncio.Task[None] | None = None
 
@@ -65,12 +69,6 @@ class Call:
     def deadline(self) -> float:
         """On the clock of ``time.monotonic``."""
         return self.started + patience_s(self.headers, self.gateway.settings)
-
-    @property
-    def traceparent(self) -> bytes | None:
-        """The W3C trace context that came along."""
-        value = self.headers.get(TRACEPARENT, "").encode("latin-1")
-        return traceparent_of([(TRACEPARENT, value)])
 
     async def body(self) -> bytes:
         """The whole body, within bounds."""
@@ -223,7 +221,15 @@ def _endpoint(
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         call = Call(gateway, request)
+        step = tracer().begin(
+            f"{request.method} {route}",
+            "server",
+            parent=call.traceparent,
+            attributes={"http.request.method": request.method, "http.route": route},
+        )
+        call.traceparent = step.traceparent
         try:
+            check_head(request.scope["headers"], gateway.settings.max_head_bytes)
             response = await handler(call)
         except MgeoError as error:
             response = _problem(call, error, route)
@@ -242,6 +248,8 @@ def _endpoint(
             )
         finally:
             await call.end()
+        step.say({"http.response.status_code": response.status_code})
+        step.end(error=str(response.status_code) if response.status_code >= 500 else None)
         response.headers[REQUEST_ID_HEADER] = call.id
         gateway.metrics.counter("mgeo_gateway_requests").labels(
             route=route, status=str(response.status_code)

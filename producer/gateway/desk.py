@@ -21,6 +21,7 @@ from contracts.limits import Limits
 from contracts.logs import get_logger
 from contracts.metrics import Metrics
 from contracts.replies import ReplyTo
+from contracts.tracing import Step, tracer
 from producer.encoding import address_json, record_json
 from producer.gateway import admission
 from producer.gateway.admission import Bounds, Load, Pace
@@ -62,6 +63,7 @@ class Desk:
 
     Args:
         identity: where replies are to go.
+        topic: where ``send`` publishes to; for traces.
         settings: windows and bounds.
         limits: bounds on records.
         send: publishes a record.
@@ -71,12 +73,14 @@ class Desk:
     def __init__(
         self,
         identity: Identity,
+        topic: str,
         settings: GatewaySettings,
         limits: Limits,
         send: Send,
         metrics: Metrics,
     ) -> None:
         self._identity = identity
+        self._topic = topic
         self._settings = settings
         self._limits = limits
         self._send = send
@@ -98,6 +102,7 @@ class Desk:
         self._records = itertools.count(1)
         self._futures: dict[Ticket, asyncio.Future[Answer]] = {}
         self._deadlines: dict[Ticket, float] = {}
+        self._traces: dict[Ticket, bytes] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self.backlog_records = 0
@@ -128,7 +133,8 @@ class Desk:
             wanted: which model must answer.
             deadline: on the clock of ``time.monotonic``.
             gone: done as soon as the caller has left.
-            traceparent: W3C trace context; a shared record keeps its first caller's.
+            traceparent: W3C trace context; a shared record goes on in its first caller's trace
+                and links to the others'.
 
         Raises:
             ProblemError: ``overloaded``, ``deadline_exceeded``, ``version_moved``, or why
@@ -137,12 +143,12 @@ class Desk:
         """
         now = time.monotonic()
         self._admit(1, deadline, now)
-        ticket, future = self._ticket(deadline)
+        ticket, future = self._ticket(deadline, traceparent)
         if not self.pending_addresses:
             self._pace.busy(now)
         groups = self._coalescer.add(wanted.track, ticket, text, now)
         for group in groups:
-            self._publish_group(group, now, traceparent)
+            self._publish_group(group, now)
         self._set_timer(now)
         return await self._answer(ticket, future, wanted, deadline, gone)
 
@@ -167,13 +173,11 @@ class Desk:
         now = time.monotonic()
         self._admit(len(addresses), deadline, now)
         elements = [address_json(name, text, self._limits) for name, text in addresses]
-        ticket, future = self._ticket(deadline)
+        ticket, future = self._ticket(deadline, traceparent)
         if not self.pending_addresses:
             self._pace.busy(now)
         try:
-            self._publish(
-                elements, {ticket: tuple(range(len(elements)))}, wanted.track, now, traceparent
-            )
+            self._publish(elements, {ticket: tuple(range(len(elements)))}, wanted.track, now)
         except ProblemError:
             self._forget(ticket)
             raise
@@ -245,16 +249,21 @@ class Desk:
                 retry_after_s=refused.retry_after_s,
             )
 
-    def _ticket(self, deadline: float) -> tuple[Ticket, asyncio.Future[Answer]]:
+    def _ticket(
+        self, deadline: float, traceparent: bytes | None
+    ) -> tuple[Ticket, asyncio.Future[Answer]]:
         ticket = next(self._tickets)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._futures[ticket] = future
         self._deadlines[ticket] = deadline
+        if traceparent is not None:
+            self._traces[ticket] = traceparent
         return ticket, future
 
     def _forget(self, ticket: Ticket) -> None:
         self._coalescer.withdraw(ticket)
         del self._futures[ticket], self._deadlines[ticket]
+        self._traces.pop(ticket, None)
 
     async def _answer(
         self,
@@ -294,16 +303,16 @@ class Desk:
         self._timer = None
         now = time.monotonic()
         for group in self._coalescer.due(now):
-            self._publish_group(group, now, None)
+            self._publish_group(group, now)
         self._set_timer(now)
 
-    def _publish_group(self, group: Group, now: float, traceparent: bytes | None) -> None:
+    def _publish_group(self, group: Group, now: float) -> None:
         elements = [
             address_json(str(place), text, self._limits)
             for place, text in enumerate(group.texts, start=1)
         ]
         places = {ticket: (place,) for ticket, place in group.places.items()}
-        self._publish(elements, places, group.track, now, traceparent)
+        self._publish(elements, places, group.track, now)
 
     def _publish(
         self,
@@ -311,7 +320,6 @@ class Desk:
         places: Places,
         track: Track | None,
         now: float,
-        traceparent: bytes | None,
     ) -> None:
         request = _base36(next(self._records))
         batch_id = f"{self._identity.name}-{request}"
@@ -326,26 +334,41 @@ class Desk:
         deadline = max(self._deadlines[ticket] for ticket in places)
         by_ms = int((time.time() + deadline - now) * 1000)
         to = ReplyTo(self._identity.partition, self._identity.name, request, by_ms)
+        traces = [self._traces[ticket] for ticket in places if ticket in self._traces]
+        step = tracer().begin(
+            f"{self._topic} send",
+            "producer",
+            parent=traces[0] if traces else None,
+            links=traces[1:],
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.destination.name": self._topic,
+                "messaging.operation.type": "send",
+                "messaging.batch.message_count": len(elements),
+            },
+        )
         headers = cloud_event(
             event_id=batch_id,
             source=_SOURCE,
             kind="interactive",
             at=datetime.now(UTC),
-            traceparent=traceparent,
+            traceparent=step.traceparent,
         )
         if track is not None:
             headers.append((TRACK, track.encode()))
         headers += to.headers()
         self._register.enter(Waiting(request, places, len(elements), now), deadline)
         self._metrics.histogram("mgeo_gateway_record_addresses").observe(len(elements))
-        task = asyncio.create_task(self._sent(request, value, headers))
+        task = asyncio.create_task(self._sent(request, value, headers, step))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _sent(self, request: str, value: bytes, headers: list[Header]) -> None:
+    async def _sent(self, request: str, value: bytes, headers: list[Header], step: Step) -> None:
         try:
             await self._send(value, headers)
+            step.end()
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits to be told
+            step.end(error=error)
             waiting = self._register.answered(request)
             if waiting is not None:
                 self._fail(waiting.places, _not_published(error))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
 from contracts.http import TIMEOUT_HEADER
@@ -97,6 +97,23 @@ class BodyReader:
     def _too_large(self) -> ProblemError:
         return ProblemError(
             f"the body has more than {self._most} bytes", code="body_too_large", close=True
+        )
+
+
+def check_head(headers: Iterable[tuple[bytes, bytes]], most_bytes: int) -> None:
+    """Refuse a head that is too large.
+
+    h11 bounds only what is incomplete: a head that comes in one piece passes it by.
+
+    Raises:
+        ProblemError: ``head_too_large``.
+    """
+    size = sum(len(name) + len(value) + 4 for name, value in headers)
+    if size > most_bytes:
+        raise ProblemError(
+            f"the header fields have {size} bytes, the limit is {most_bytes}",
+            code="head_too_large",
+            close=True,
         )
 
 

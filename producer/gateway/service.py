@@ -56,8 +56,8 @@ class Gateway:
         self.bodies = BodyReader(settings)
         self._kafka = kafka
         names = kafka.names
-        topic = names.events if settings.topic == "events" else names.interactive
-        self._link = Link(kafka, topic, limits, self.metrics)
+        self._topic = names.events if settings.topic == "events" else names.interactive
+        self._link = Link(kafka, self._topic, limits, self.metrics)
         self._desk: Desk | None = None
         self._publisher: AddressPublisher | None = None
         self._publishing = 0
@@ -212,7 +212,9 @@ class Gateway:
 
     def _opened(self, identity: Identity) -> OnReply:
         if self._desk is None:
-            self._desk = Desk(identity, self.settings, self.limits, self._link.send, self.metrics)
+            self._desk = Desk(
+                identity, self._topic, self.settings, self.limits, self._link.send, self.metrics
+            )
         else:
             self._desk.move(identity)
         return self._desk.reply

@@ -74,9 +74,9 @@ async def running_replier(
         if to is None:
             return
         echoed = (REPLY_TO, header(record.headers, REPLY_TO) or b"")
-        value: bytes | None = encode_message(result)
+        value = encode_message(result)
         if replier.refuse_with is not None:
-            value = None
+            value = b""
             headers = [(ERROR_CODE, replier.refuse_with.encode())]
         for _ in range(2 if replier.twice else 1):
             await producer.send_and_wait(
