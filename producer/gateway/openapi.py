@@ -97,8 +97,11 @@ _PARAMETERS: Final = [
         "name": REQUEST_ID_HEADER,
         "in": "header",
         "required": False,
-        "description": "Comes back, and stands in the gateway's log; default: a new random one.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+        "description": (
+            "Comes back, and stands in the gateway's log, where it is 1 to 64 of "
+            "`A-Z a-z 0-9 . _ -`; default: a new random one."
+        ),
+        "schema": {"type": "string"},
         "example": "order-4711",
     },
 ]
