@@ -260,6 +260,7 @@ def _schemas() -> dict[str, Any]:
     )
     schemas: dict[str, Any] = {**asked["$defs"], **answered["$defs"]}
     schemas["Problem"]["properties"]["code"]["enum"] = sorted(PROBLEMS)
+    schemas["Problem"]["required"].remove("errors")  # only where a field is at fault
     for name in ("ParsedAddress", "BatchedAddress"):
         # Not text: what is not there has no key, and an error has none of these.
         schemas[name]["required"] = [

@@ -130,11 +130,11 @@ async def test_a_flood_of_headers_and_what_is_no_http_are_told_and_cut_off(
     gateway: RunningGateway,
 ) -> None:
     lines = [f"X-{n}: {'y' * 100}" for n in range(100)]
-    for pieces in (1, 40):  # at once, and bit by bit
-        whole = head(0, *lines)
-        size = -(-len(whole) // pieces)
-        parts = [whole[at : at + size] for at in range(0, len(whole), size)]
-        flood = await raw(gateway, *parts, pause_s=0.005)
+    at_once = await raw(gateway, head(0, *lines))
+    # What never ends is cut off by another bound; a client that goes on sending may be reset
+    # before it reads why, so this one stops.
+    endless = await raw(gateway, head(0, *lines).removesuffix(b"\r\n\r\n"))
+    for flood in (at_once, endless):
         assert flood.startswith(b"HTTP/1.1 431 ")
         assert b'"code":"head_too_large"' in flood
     noise = await raw(gateway, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
@@ -345,6 +345,8 @@ async def test_no_word_of_an_address_is_in_a_log_line_a_metric_or_a_header(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore"):  # the test's own client
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     seen: list[str] = []
     async with gateway.client() as client:
         for body in (
@@ -362,9 +364,8 @@ async def test_no_word_of_an_address_is_in_a_log_line_a_metric_or_a_header(
         replier.refuse_with = "not_json"
         seen.append((await client.post("/parse", json={"address": CANARY})).text)
         seen.append((await client.get("/metrics")).text)
-    own = [line for line in caplog.messages if not line.startswith("HTTP Request")]  # httpx's own
     printed = capsys.readouterr()
-    everything = "\n".join([*seen, *own, printed.out, printed.err])
+    everything = "\n".join([*seen, *caplog.messages, printed.out, printed.err])
 
     assert CANARY not in everything
     assert "%E9%87%91" not in everything

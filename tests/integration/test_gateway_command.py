@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,6 @@ import pytest
 from contracts.control import first_state
 from contracts.settings import KafkaSettings
 from contracts.tracing import configure_traces
-from deploy.cli.boundary import run
 from tests.brokers.admin import TopicFactory
 from tests.integration.test_gateway_bounds import STABLE
 from tests.streams.command import environment
@@ -81,21 +81,22 @@ async def test_it_serves_until_it_is_told_to_stop_and_leaves_with_0(
 
 
 def test_a_port_that_is_taken_is_told_with_what_to_do(
-    kafka: KafkaSettings,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    unused_tcp_port: int,
+    kafka: KafkaSettings, tmp_path: Path, unused_tcp_port: int
 ) -> None:
-    import socket
-
-    monkeypatch.setenv("MGEO_KAFKA_BOOTSTRAP_SERVERS", kafka.kafka_bootstrap_servers)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", unused_tcp_port))
         taken.listen()
-        code = run(["gateway", "--port", str(unused_tcp_port)])
+        left = subprocess.run(
+            [sys.executable, "-m", "deploy.cli", "gateway", "--port", str(unused_tcp_port)],
+            env=environment(kafka, tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
 
-    assert code != 0
-    assert "choose another with --port" in capsys.readouterr().err
+    assert left.returncode not in (0, 1)
+    assert "choose another with --port" in left.stderr
 
 
 async def test_one_trace_leads_from_the_request_to_the_record(stream: KafkaSettings) -> None:
