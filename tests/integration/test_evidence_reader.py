@@ -140,7 +140,7 @@ async def test_a_rollout_is_folded_from_its_logs_and_again_after_a_restart(
             result_of(at[2], [parsed(text(2))], model=CANDIDATE, topic=stream.names.events),
             # Of the interactive input, which no shadow reads: counted, and compared with nothing.
             result_of(at[3], [parsed("急")], model=CANDIDATE, topic=stream.names.interactive),
-            result_of(at[3], [parsed("急")], topic=stream.names.interactive),
+            result_of(at[2], [parsed("急")], topic=stream.names.interactive),
         )
         cuts.append((await first.cut(2, writer))[0])
         said = first.said
