@@ -259,7 +259,8 @@ def _schemas() -> dict[str, Any]:
         ref_template=_REF,
     )
     schemas: dict[str, Any] = {**asked["$defs"], **answered["$defs"]}
-    schemas["Problem"]["properties"]["code"]["enum"] = sorted(PROBLEMS)
+    # Not an enumeration: a worker of a later release may have codes of its own.
+    schemas["Problem"]["properties"]["code"]["examples"] = sorted(PROBLEMS)
     schemas["Problem"]["required"].remove("errors")  # only where a field is at fault
     for name in ("ParsedAddress", "BatchedAddress"):
         # Not text: what is not there has no key, and an error has none of these.

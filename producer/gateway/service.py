@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from contracts.certificates import watch_certificates
 from contracts.control import UNUSABLE, RolloutState
 from contracts.errors import MgeoError
-from contracts.http import AcceptedRecord, EventsAnswer, RejectedItem
+from contracts.http import AcceptedRecord, EventsAnswer, FieldFault, RejectedItem
 from contracts.limits import Limits
 from contracts.logs import get_logger
 from contracts.metrics import GATEWAY_METRICS, Metrics
@@ -31,6 +31,8 @@ from producer.settings import ProducerSettings
 _log = get_logger(__name__)
 _EVENTS_LINGER_MS = 2
 _EVENTS_AGAIN_S = 1.0
+_MOST_FAULTS = 20
+"""So many faulty addresses are named; a caller who has more mends the program, not the rows."""
 
 _WHY = {
     "backend_unreachable": "Kafka does not answer",
@@ -117,7 +119,16 @@ class Gateway:
             if one.fault is not None
         ]
         if not good:
-            raise ProblemError("none of the addresses can be published", code=rejected[0].code)
+            raise ProblemError(
+                "none of the addresses can be published",
+                code="bad_body",
+                errors=tuple(
+                    FieldFault(
+                        field=f"addresses[{one.position}]", code=one.code, detail="is no address"
+                    )
+                    for one in rejected[:_MOST_FAULTS]
+                ),
+            )
         self._publishing += 1
         try:
             async with asyncio.timeout(max(deadline - time.monotonic(), 0)):

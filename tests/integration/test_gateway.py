@@ -133,3 +133,18 @@ async def test_events_are_acknowledged_with_where_they_are_in_the_log(
     assert (batch.batch_id, batch.source) == (accepted["batch_id"], "shop")
     assert [one.text for one in batch.addresses] == ["京", "沪"]
     assert found.key == b"k"
+
+
+async def test_events_of_which_none_is_an_address_are_refused_by_place(
+    gateway: RunningGateway,
+) -> None:
+    async with gateway.client() as client:
+        answer = await client.post("/events", json={"addresses": [7, " ", {"id": "x"}]})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_body")
+    found = [(one["field"], one["code"]) for one in answer.json()["errors"]]
+    assert found == [
+        ("addresses[0]", "bad_address"),
+        ("addresses[1]", "empty_text"),
+        ("addresses[2]", "bad_text"),
+    ]
