@@ -118,3 +118,20 @@ def test_topics_that_could_lose_something_are_refused_by_name(
         check_topics(found, inputs=["in"], least_bytes={"out": 1000}, replies={})
     assert "out" in str(caught.value)
     assert caught.value.code in ("topic_missing", "too_few_partitions", "topic_too_small")
+
+
+@pytest.mark.parametrize("gone", ["in", "urgent", "out", "back"])
+def test_a_cluster_of_an_earlier_release_is_told_which_topic_it_lacks_and_what_makes_it(
+    gone: str,
+) -> None:
+    found = {name: FoundTopic(2, 1000) for name in ("in", "urgent", "out", "back")}
+    # Whoever reads replies chooses the partition: fewer of them lose nothing.
+    found["back"] = FoundTopic(1, 1000)
+    sizes = {"inputs": ["in", "urgent"], "least_bytes": {"out": 1000}, "replies": {"back": 1000}}
+    check_topics(found, **sizes)  # type: ignore[arg-type]  # by name
+    del found[gone]
+    with pytest.raises(FatalError) as caught:
+        check_topics(found, **sizes)  # type: ignore[arg-type]  # by name
+    assert caught.value.code == "topic_missing"
+    assert f"topic {gone} does not exist" in str(caught.value)
+    assert "mgeo topics create" in caught.value.hint
