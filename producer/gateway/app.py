@@ -110,12 +110,12 @@ async def _parse(call: Call) -> Response:
 
 async def _parse_batch(call: Call) -> Response:
     asked = batch_request(await call.body(), call.gateway.limits)
-    want = _wanted(call)
+    want, deadline = _wanted(call), call.deadline
     good = [(one.id, one.text) for one in asked if one.text is not None]
     if not good:
         return Response(batch_body((one.id, one.fault or "") for one in asked), media_type=_JSON)
     answer = await call.gateway.desk.parse_batch(
-        good, want, call.deadline, gone=call.gone(), traceparent=call.traceparent
+        good, want, deadline, gone=call.gone(), traceparent=call.traceparent
     )
     results = iter(answer.results)
     body = batch_body(
