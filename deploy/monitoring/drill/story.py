@@ -147,17 +147,12 @@ class Drill:
 
     async def _load(self) -> None:
         """Some traffic, some callers, and a rollout that gathers evidence."""
-        from consumer.store.starters import RELEASES
-
-        await self._people.mgeo(
-            "model team", "model", "add", str(RELEASES / SECOND), "--version", SECOND
-        )
         traffic = Traffic(self._kafka, records_per_s=10, addresses_per_record=4)
         self.marks.append((self._watching.now_s, "load, and a rollout"))
         async with traffic, self._callers():
             await self._people.mgeo(
                 "model team", "rollout", "start", "--candidate", SECOND,
-                "--policy", str(policy_file()),
+                "--policy", str(policy_file()), "--set", "approval.required=false",
             )  # fmt: skip
             await self._until(
                 lambda: bool(self._watching.query('mgeo:rollout_phase{phase="SHADOWING"} == 1')),
@@ -170,13 +165,6 @@ class Drill:
 
     async def _faults(self) -> None:
         await self._fire("MgeoDeadLetters", "records that are no JSON", self._publish_rubbish)
-        traffic = Traffic(self._kafka, records_per_s=8, addresses_per_record=150)
-        traffic.repeats = 0.0
-
-        async def overload() -> None:
-            await traffic.__aenter__()
-
-        await self._fire("MgeoLagGrowing", "more comes in than is parsed", overload, traffic.stop)
 
         async def stop_worker() -> None:
             await asyncio.to_thread(self._worker.stop)
@@ -195,6 +183,14 @@ class Drill:
         await self._fire(
             "MgeoNoLeader", "the controller was stopped", stop_controller, start_controller
         )
+
+        traffic = Traffic(self._kafka, records_per_s=8, addresses_per_record=150)
+        traffic.repeats = 0.0
+
+        async def overload() -> None:
+            await traffic.__aenter__()
+
+        await self._fire("MgeoLagGrowing", "more comes in than is parsed", overload, traffic.stop)
 
     # --- their parts --------------------------------------------------------------------------
 
@@ -278,6 +274,9 @@ class Drill:
         async with AIOKafkaProducer(**client_options(self._kafka)) as producer:
             for _ in range(5):
                 await producer.send_and_wait(self._kafka.names.events, b"{")
+            # And one that is read, with an address that is none: an error result.
+            empty = b'{"batch_id": "drill", "addresses": [{"id": "1", "text": ""}]}'
+            await producer.send_and_wait(self._kafka.names.events, empty)
 
     @asynccontextmanager
     async def _callers(self) -> AsyncIterator[None]:

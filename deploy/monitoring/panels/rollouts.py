@@ -95,6 +95,7 @@ _STANDING: Final = Row(
             "short",
             "Workers that cannot hold a model, in the last hour.",
             width=12,
+            needs="fault",
         ),
     ),
 )
