@@ -75,6 +75,7 @@ _HEALTHY: Final = Row(
             (Query(f"sum by (code) (rate(mgeo_address_errors_total{{{_W}}}[5m]))", "{{code}}"),),
             "ops",
             "What the errors are: docs/reference/errors.md.",
+            needs="fault",
         ),
         Panel(
             "Dead letters by code",
