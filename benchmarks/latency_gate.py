@@ -63,7 +63,7 @@ BURN: Final = "import os; us = os.getppid()\nwhile os.getppid() == us: pass"
 
 
 def main() -> None:
-    """Run what is left, keep every run, print the summary; leave with 1 where a cell is short."""
+    """Run what is left, keep every run, print the summary; leave with 0 once all of it holds."""
     chosen = _arguments()
     book = read(chosen.out, conditions())
     stop_at = time.monotonic() + 60.0 * chosen.minutes

@@ -18,6 +18,7 @@ from rollout.stats.display import clopper_pearson_interval
 
 MODES: Final = ("tenth", "full", "replay", "burning")
 CANDIDATES: Final = ("slower", "same")
+NEEDED_RUNS: Final = 20
 NEEDED_SHARE: Final = 0.95
 """19 of 20."""
 
@@ -87,8 +88,8 @@ class Cell:
 
     @property
     def enough(self) -> bool:
-        """Whether so many came out right as must."""
-        return self.right >= NEEDED_SHARE * self.runs
+        """Whether so many came out right as must, of so many as there must be."""
+        return self.runs >= NEEDED_RUNS and self.right >= NEEDED_SHARE * self.runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +145,9 @@ class Book:
 
     @property
     def holds(self) -> bool:
-        """Whether every cell that has runs has enough right ones."""
-        return all(cell.enough for cell in self.cells())
+        """Whether every mode with every candidate has enough runs, and enough right ones."""
+        cells = self.cells()
+        return len(cells) == len(MODES) * len(CANDIDATES) and all(cell.enough for cell in cells)
 
 
 def table(cells: Sequence[Cell]) -> str:

@@ -56,10 +56,18 @@ def cell(*outcomes: Outcome, candidate: Literal["slower", "same"] = "slower") ->
 def test_nineteen_of_twenty_hold_and_eighteen_do_not(
     candidate: Literal["slower", "same"], good: Outcome, bad: Outcome
 ) -> None:
-    assert cell(*[good] * 19, bad, candidate=candidate).holds
-    short = cell(*[good] * 18, bad, bad, candidate=candidate)
-    assert not short.holds
-    assert [(one.right, one.runs) for one in short.cells()] == [(18, 20)]
+    (enough,) = cell(*[good] * 19, bad, candidate=candidate).cells()
+    assert enough.enough
+    (short,) = cell(*[good] * 18, bad, bad, candidate=candidate).cells()
+    assert not short.enough
+    assert (short.right, short.runs) == (18, 20)
+
+
+def test_what_was_not_run_does_not_hold() -> None:
+    assert not Book(CONDITIONS).holds
+    assert not cell(*["stopped"] * 20).holds  # type: ignore[arg-type]  # a list of one literal
+    (few,) = cell("stopped", "stopped").cells()
+    assert not few.enough
 
 
 def test_one_short_cell_among_good_ones_is_enough_to_say_no() -> None:
