@@ -11,11 +11,12 @@ from consumer.settings import WorkerSettings
 from contracts.settings import KafkaSettings
 from tests.brokers.admin import TopicFactory
 from tests.faults.conftest import PARTITIONS, Spawn
+from tests.models import instant
 from tests.streams.concurrent_reader import ConcurrentReader
 from tests.streams.eventually import eventually
 from tests.streams.judgement import complaints
 from tests.streams.load import Load
-from tests.streams.worker import until_done
+from tests.streams.worker import until_done, write_state
 from tests.streams.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.broker
@@ -39,18 +40,21 @@ async def until_lanes(workers: list[WorkerProcess], wanted: list[int]) -> None:
 
 
 async def test_partitions_move_between_workers_that_join_and_leave(
-    stream: KafkaSettings, spawn: Spawn
+    kafka: KafkaSettings, topics: TopicFactory, spawn: Spawn
 ) -> None:
     """More workers than partitions; the idle one takes over when others leave."""
-    async with ConcurrentReader(stream, partitions=PARTITIONS) as watcher:
-        async with Load(stream, partitions=PARTITIONS, per_second=60):
-            workers = [spawn(stream, name=f"w{n}") for n in range(PARTITIONS + 1)]
+    stream = kafka.model_copy(update={"topic_prefix": topics.create_standard(1).prefix})
+    await write_state(stream, instant.state())
+    lanes = len(stream.names.inputs)  # one partition each
+    async with ConcurrentReader(stream, partitions=1) as watcher:
+        async with Load(stream, partitions=1, per_second=60):
+            workers = [spawn(stream, name=f"w{n}") for n in range(lanes + 1)]
             await asyncio.gather(*(worker.ready() for worker in workers))
-            await until_lanes(workers, [0, 1, 1, 1])
+            await until_lanes(workers, [0, *[1] * lanes])
             (idle,) = [worker for worker in workers if await lanes_of(worker) == 0]
             for worker in [worker for worker in workers if worker is not idle]:
                 assert await asyncio.to_thread(worker.terminate) == 0, worker.tail()
-            await until_lanes([idle], [PARTITIONS])
+            await until_lanes([idle], [lanes])
         await until_done(stream)
         assert await complaints(stream, watcher) == []
     assert idle.terminate() == 0, idle.tail()
