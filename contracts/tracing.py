@@ -129,6 +129,11 @@ class Tracer:
         self._provider = provider
         self._tracer = None if provider is None else provider.get_tracer("mgeo-stream")
 
+    @property
+    def writes(self) -> bool:
+        """Whether steps are written down: where they are not, nobody need describe one."""
+        return self._tracer is not None
+
     def begin(
         self,
         name: str,

@@ -25,13 +25,16 @@ def traced(record: Record, *, role: str, finished_at: float, wall: datetime) -> 
         The ``traceparent`` for what is published: of this step, or as it came where there is
         no tracing.
     """
+    parent = traceparent_of(record.headers)
+    if not tracer().writes:
+        return parent
     side = record.route.sides[0]
     ended_ns = int(wall.timestamp() * _NS)
     device_at = record.device_at if record.device_at is not None else finished_at
     step = tracer().begin(
         f"{record.origin.topic} process",
         "consumer",
-        parent=traceparent_of(record.headers),
+        parent=parent,
         at_ns=ended_ns - int((finished_at - record.received_at) * _NS),
         attributes={
             "messaging.system": "kafka",

@@ -8,25 +8,15 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from contracts.control import first_state
 from contracts.decode import decode_batch
 from contracts.limits import Limits
 from contracts.settings import KafkaSettings, client_options
-from contracts.spec import ModelSpec
 from tests.brokers.admin import TopicFactory
 from tests.streams.gateway import RunningGateway, running_gateway
-from tests.streams.stand_in_replier import Replier, running_replier
-from tests.streams.stand_in_worker import MODEL
+from tests.streams.stand_in_replier import FIRST_STATE, STABLE, Replier, running_replier
 from tests.streams.worker import write_state
 
 pytestmark = pytest.mark.broker
-
-STABLE = ModelSpec(
-    version=MODEL.version,
-    digest=MODEL.digest,
-    precision=MODEL.precision,
-    fingerprint=MODEL.fingerprint,
-)
 
 PATIENT = {"timeout_ms": 30_000, "max_wait_ms": 30_000}
 """A busy machine is slow, not wrong."""
@@ -36,9 +26,7 @@ PATIENT = {"timeout_ms": 30_000, "max_wait_ms": 30_000}
 async def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
     names = topics.create_standard(partitions=2)
     stream = kafka.model_copy(update={"topic_prefix": names.prefix})
-    await write_state(
-        stream, first_state(STABLE, incarnation="test", updated_at="2026-01-01T00:00:00Z")
-    )
+    await write_state(stream, FIRST_STATE)
     return stream
 
 

@@ -12,19 +12,15 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from contracts.control import first_state
 from contracts.settings import KafkaSettings
-from contracts.spec import ModelSpec
 from tests.brokers.admin import TopicFactory
 from tests.streams.eventually import eventually
 from tests.streams.gateway import RunningGateway, running_gateway
-from tests.streams.stand_in_replier import Replier, running_replier
-from tests.streams.stand_in_worker import MODEL
+from tests.streams.stand_in_replier import FIRST_STATE, Replier, running_replier
 from tests.streams.worker import write_state
 
 pytestmark = pytest.mark.broker
 
-STABLE = ModelSpec.model_validate(MODEL.model_dump(exclude={"track", "serving_epoch"}))
 BOUNDS = {
     "timeout_ms": 30_000,
     "max_wait_ms": 30_000,
@@ -41,8 +37,7 @@ CANARY = "金丝雀机密路"
 async def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
     names = topics.create_standard(partitions=1)
     stream = kafka.model_copy(update={"topic_prefix": names.prefix})
-    state = first_state(STABLE, incarnation="test", updated_at="2026-01-01T00:00:00Z")
-    await write_state(stream, state)
+    await write_state(stream, FIRST_STATE)
     return stream
 
 
@@ -285,8 +280,7 @@ async def test_without_a_worker_or_a_model_or_kafka_the_answer_is_503_at_once(
             await one.listening()
         assert await told(lonely) == (503, "backend_unreachable")
         await eventually(lambda: equals(told(gateway), (503, "no_first_state")), "no model")
-        state = first_state(STABLE, incarnation="test", updated_at="2026-01-01T00:00:00Z")
-        await write_state(stream, state)
+        await write_state(stream, FIRST_STATE)
         await eventually(lambda: equals(told(gateway), (503, "no_workers")), "no worker")
         async with gateway.client() as client:
             accepted = await client.post("/events", json={"addresses": ["京"]})

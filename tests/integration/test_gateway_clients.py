@@ -12,16 +12,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from contracts.control import first_state
 from contracts.settings import KafkaSettings
 from mgeo_stream import AsyncMGeoClient, MGeoClient
 from producer.client import GatewayBusyError, GatewayRefusedError, VersionUnavailableError
 from producer.client.retrying import Retries
 from producer.gateway.openapi import document
 from tests.brokers.admin import TopicFactory
-from tests.integration.test_gateway_bounds import STABLE
 from tests.streams.gateway import RunningGateway, running_gateway
-from tests.streams.stand_in_replier import Replier, running_replier
+from tests.streams.stand_in_replier import FIRST_STATE, STABLE, Replier, running_replier
 from tests.streams.worker import write_state
 
 pytestmark = pytest.mark.broker
@@ -33,8 +31,7 @@ async def replier_and_gateway(
 ) -> AsyncIterator[tuple[Replier, RunningGateway]]:
     names = topics.create_standard(partitions=1)
     stream = kafka.model_copy(update={"topic_prefix": names.prefix})
-    state = first_state(STABLE, incarnation="test", updated_at="2026-01-01T00:00:00Z")
-    await write_state(stream, state)
+    await write_state(stream, FIRST_STATE)
     async with (
         running_replier(stream) as replier,
         running_gateway(stream, timeout_ms=30_000, max_wait_ms=30_000) as gateway,

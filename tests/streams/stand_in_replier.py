@@ -13,11 +13,17 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from contracts.control import first_state
 from contracts.fitting import encode_message
 from contracts.headers import ERROR_CODE, REPLY_TO, header, result_headers, track_of
 from contracts.replies import ReplyTo
 from contracts.settings import KafkaSettings, client_options
-from tests.streams.stand_in_worker import Answer, echo, result_of
+from contracts.spec import ModelSpec
+from tests.streams.stand_in_worker import MODEL, Answer, echo, result_of
+
+STABLE = ModelSpec.model_validate(MODEL.model_dump(exclude={"track", "serving_epoch"}))
+FIRST_STATE = first_state(STABLE, incarnation="test", updated_at="2026-01-01T00:00:00Z")
+"""Names what the stand-in answers as."""
 
 
 class Replier:
