@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import schemathesis
+import schemathesis.specs.openapi.adapter  # now: it would be imported, and compiled, within a test
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis.errors import Unsatisfiable

@@ -13,15 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contracts.control import first_state
 from contracts.settings import KafkaSettings
 from contracts.tracing import configure_traces
 from tests.brokers.admin import TopicFactory
-from tests.integration.test_gateway_bounds import STABLE
 from tests.streams.command import environment
 from tests.streams.eventually import eventually
 from tests.streams.gateway import running_gateway
-from tests.streams.stand_in_replier import running_replier
+from tests.streams.stand_in_replier import FIRST_STATE, running_replier
 from tests.streams.worker import write_state
 
 pytestmark = pytest.mark.broker
@@ -31,8 +29,7 @@ pytestmark = pytest.mark.broker
 async def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
     names = topics.create_standard(partitions=1)
     stream = kafka.model_copy(update={"topic_prefix": names.prefix})
-    state = first_state(STABLE, incarnation="test", updated_at="2026-01-01T00:00:00Z")
-    await write_state(stream, state)
+    await write_state(stream, FIRST_STATE)
     return stream
 
 

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from contracts.headers import REPLY_TO, header
 from contracts.replies import ReplyTo
 from contracts.settings import KafkaSettings, client_options
+from contracts.spec import ModelSpec
 from deploy.ledger import Lane
 from tests.brokers.admin import TopicFactory
 from tests.models import instant
@@ -34,7 +35,7 @@ async def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
     return stream
 
 
-def slow_model(spec: instant.ModelSpec) -> instant.InstantModel:
+def slow_model(spec: ModelSpec) -> instant.InstantModel:
     return instant.InstantModel(spec, instant.InstantEncoder(SLOW))
 
 

@@ -85,6 +85,7 @@ def test_a_shown_command_can_be_called(arguments: list[str]) -> None:
         arguments = arguments[:-1]
         command = typer.main.get_command(build())
         for word in arguments:
+            assert isinstance(command, TyperGroup)
             command = command.commands[word]
         return
     parse(arguments)

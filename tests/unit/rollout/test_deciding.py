@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -282,7 +283,7 @@ def test_a_pause_does_not_count_as_elapsed_evidence() -> None:
 
 
 def test_a_step_ends_only_with_time_results_fresh_evidence_and_adoption() -> None:
-    lacks = {
+    lacks: dict[str, dict[str, Any]] = {
         "time": {"minutes": 9},
         "results": {"served": (99, 0)},
         "freshness": {"old": True},
@@ -290,10 +291,10 @@ def test_a_step_ends_only_with_time_results_fresh_evidence_and_adoption() -> Non
     }
     for what, one in lacks.items():
         plane = at("CANARY")
-        plane.adopt(*one.get("adopted", PARTITIONS))  # type: ignore[misc]  # of this table
-        plane.wait(minutes=float(one.get("minutes", 10)))  # type: ignore[arg-type]  # likewise
+        plane.adopt(*one.get("adopted", PARTITIONS))
+        plane.wait(minutes=float(one.get("minutes", 10)))
         newest = plane.now - timedelta(minutes=6) if one.get("old") else None
-        plane.cut("pass", "all_gates_passed", served=one.get("served", (100, 0)), newest=newest)  # type: ignore[arg-type]  # likewise
+        plane.cut("pass", "all_gates_passed", served=one.get("served", (100, 0)), newest=newest)
         plane.decide()
         assert (plane.phase, plane.rollout.step) == ("CANARY", 0), f"it went on without {what}"
     plane = at("CANARY")
