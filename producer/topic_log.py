@@ -44,15 +44,11 @@ class TopicLog:
         self._stall_s = stall_s
         self._last_positions: Offsets = {}
         self._advanced_at = time.monotonic()
+        self._isolation = "read_committed" if committed_only else "read_uncommitted"
+        self._consumer = self._client("none")
+        self._asking: AIOKafkaConsumer | None = None
+        self._fetching = False
         self.topic = topic
-        self._consumer = AIOKafkaConsumer(
-            **client_options(kafka),
-            client_id="mgeo-reader",
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed" if committed_only else "read_uncommitted",
-        )
         self.partitions: tuple[int, ...] = ()
 
     async def __aenter__(self) -> Self:
@@ -73,25 +69,31 @@ class TopicLog:
         trace: TracebackType | None,
     ) -> None:
         await close_reader(self._consumer)
+        if self._asking is not None:
+            await close_reader(self._asking)
 
     async def beginnings(self) -> Offsets:
         """The first offset that is still there, per partition."""
+        asked = await self._asked()
         with translated(self._kafka):
-            return _by_number(await self._consumer.beginning_offsets(self._pairs(self.partitions)))
+            return _by_number(await asked.beginning_offsets(self._pairs(self.partitions)))
 
     async def ends(self) -> Offsets:
         """One past the last offset that can be read now, per partition."""
+        asked = await self._asked()
         with translated(self._kafka):
-            return _by_number(await self._consumer.end_offsets(self._pairs(self.partitions)))
+            return _by_number(await asked.end_offsets(self._pairs(self.partitions)))
 
     async def since(self, moment: datetime) -> Offsets:
         """The first offset written at or after a moment; the end where there is none."""
         at_ms = int(moment.timestamp() * 1000)
+        asked = await self._asked()
         with translated(self._kafka):
-            return await offsets_since(self._consumer, self._pairs(self.partitions), at_ms)
+            return await offsets_since(asked, self._pairs(self.partitions), at_ms)
 
     def seek(self, positions: Mapping[int, int]) -> None:
         """Read these partitions from these offsets on."""
+        self._fetching = True
         for partition, offset in positions.items():
             self._consumer.seek(TopicPartition(self.topic, partition), offset)
 
@@ -134,6 +136,33 @@ class TopicLog:
             FatalError: ``records_lost`` when a position is no longer in the log.
         """
         return await poll(self._consumer, self._kafka, timeout_ms, max_records)
+
+    async def _asked(self) -> AIOKafkaConsumer:
+        """Who asks for offsets: never a consumer that fetches.
+
+        A broker answers the requests of one connection in turn, and a fetch at the end of a log
+        is answered only after its longest wait: a question behind it would take half a second.
+        """
+        if not self._fetching:
+            return self._consumer
+        if self._asking is None:
+            asking = self._client("latest")
+            await connect(asking, self._kafka)
+            first = TopicPartition(self.topic, 0)
+            asking.assign([first])  # makes it follow the topic's leaders …
+            asking.pause(first)  # … and fetch nothing
+            self._asking = asking
+        return self._asking
+
+    def _client(self, reset: str) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            **client_options(self._kafka),
+            client_id="mgeo-reader",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset=reset,
+            isolation_level=self._isolation,
+        )
 
     def _pairs(self, partitions: Sequence[int]) -> list[TopicPartition]:
         return [TopicPartition(self.topic, partition) for partition in partitions]
