@@ -81,8 +81,8 @@ def dashboard_document(dashboard: Dashboard) -> dict[str, Any]:
     }
 
 
-def source_document() -> dict[str, Any]:
-    """Provisions the data source: Prometheus on this machine."""
+def source_document(url: str = "http://127.0.0.1:9090") -> dict[str, Any]:
+    """Provisions the data source: Prometheus at this address, by default on this machine."""
     return {
         "apiVersion": 1,
         "datasources": [
@@ -91,7 +91,7 @@ def source_document() -> dict[str, Any]:
                 "uid": "mgeo-prometheus",
                 "type": "prometheus",
                 "access": "proxy",
-                "url": "http://127.0.0.1:9090",
+                "url": url,
                 "isDefault": True,
                 "jsonData": {"timeInterval": "15s"},
             }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from deploy.monitoring.alerts import alert_groups
-from deploy.monitoring.jobs import JOBS, SCRAPE_INTERVAL
+from deploy.monitoring.jobs import JOBS, SCRAPE_INTERVAL, Job
 from deploy.monitoring.rules import RECORDINGS, Alert
 from deploy.monitoring.settings import ObjectiveSettings
 
@@ -23,21 +24,27 @@ def rules_document(objectives: ObjectiveSettings) -> dict[str, Any]:
     return {"groups": groups}
 
 
-def scrape_document() -> dict[str, Any]:
-    """``prometheus.yml`` for services that run with their default ports on one machine."""
+def on_this_machine(job: Job) -> dict[str, Any]:
+    """Where a job with its default port is found, beside Prometheus."""
+    return {"static_configs": [{"targets": [f"127.0.0.1:{job.port}"]}]}
+
+
+def scrape_document(
+    find: Callable[[Job], dict[str, Any]] = on_this_machine,
+    alertmanager: str | None = "127.0.0.1:9093",
+) -> dict[str, Any]:
+    """``prometheus.yml``.
+
+    Args:
+        find: how the targets of a job are found, as a scrape configuration says it.
+        alertmanager: ``host:port`` that alerts go to; None: they are shown and go nowhere.
+    """
+    alerting = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
     return {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": SCRAPE_INTERVAL},
         "rule_files": [RULES_FILE],
-        "alerting": {
-            "alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:9093"]}]}],
-        },
-        "scrape_configs": [
-            {
-                "job_name": job.name,
-                "static_configs": [{"targets": [f"127.0.0.1:{job.port}"]}],
-            }
-            for job in JOBS
-        ],
+        **({} if alertmanager is None else {"alerting": alerting}),
+        "scrape_configs": [{"job_name": job.name, **find(job)} for job in JOBS],
     }
 
 

@@ -1,0 +1,1 @@
+"""The images: what fills their layers, their health check, their pins."""
