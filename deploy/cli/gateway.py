@@ -33,6 +33,9 @@ def gateway(
 
     Every setting is an environment variable; docs/reference/settings.md lists them.
     """
+    from deploy.service import leave_on_sigterm
+
+    leave_on_sigterm()
     from contracts.logs import configure_logs
     from contracts.settings import LimitSettings
     from deploy.gateway_service import serve_gateway

@@ -41,6 +41,9 @@ def controller(
     Run two or more: one leads, and another takes over within seconds. Nothing is kept on disk.
     Every setting is an environment variable; docs/reference/settings.md lists them.
     """
+    from deploy.service import leave_on_sigterm
+
+    leave_on_sigterm()
     from contracts.logs import configure_logs
     from deploy.local.discovery import kafka_settings
     from deploy.rollout_service import serve_controller

@@ -40,10 +40,12 @@ def worker(
 
     Every setting is an environment variable; docs/reference/settings.md lists them.
     """
+    from deploy.service import check_role, leave_on_sigterm, serve_worker
+
+    leave_on_sigterm()
     from consumer.settings import WorkerSettings
     from contracts.logs import configure_logs
     from deploy.local.discovery import kafka_settings
-    from deploy.service import check_role, serve_worker
 
     check_role(role)
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
