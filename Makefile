@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # One thread per test process: the suite shares the machine with its brokers, one for each process.
 TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help setup demo test faults bench model lint format generate up down clean
+.PHONY: help setup demo test faults image bench model lint format generate up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 10
@@ -48,6 +48,9 @@ test: lint ## Everything that a change must pass
 
 faults: $(VENV)/.tests ## The long fault tests: kills, zombies, rebalances
 	$(TEST_ENV) $(BIN)/python -m pytest -m fault --timeout 1800 tests/faults
+
+image: $(VENV)/.tests ## Build and run the images (Docker or podman)
+	$(TEST_ENV) $(BIN)/python -m pytest -m image -s tests/images
 
 bench: $(VENV)/.tests ## Measure this machine (most of an hour; leave it alone)
 	$(BIN)/mgeo bench

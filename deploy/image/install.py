@@ -19,6 +19,9 @@ ENVIRONMENT = Path("/opt/mgeo")
 TOOLS = Path("/opt/build")
 PIP = [sys.executable, "-m", "pip"]
 
+BALLAST = frozenset({"numpy", "scipy", "pyarrow", "torch"})
+"""Packages whose own tests and C headers are left out: no program of ours reads them."""
+
 State = dict[str, tuple[int, int]]
 """Path below a folder, and what tells that a file was written anew: its time and size."""
 
@@ -61,6 +64,18 @@ def added(before: State, after: State) -> list[str]:
     if touched:
         raise ValueError(f"an installed package was replaced, see constraints.txt: {touched[:5]}")
     return sorted(after.keys() - before.keys())
+
+
+def is_ballast(path: str) -> bool:
+    """Whether an installed file is a test or a C header of a large package.
+
+    Args:
+        path: below the environment, ``lib/python3.11/site-packages/numpy/…``.
+    """
+    _, found, below = path.partition("/site-packages/")
+    package, _, inside = below.partition("/")
+    folders = inside.split("/")[:-1]
+    return bool(found) and package in BALLAST and bool({"tests", "include"} & set(folders))
 
 
 def lay_out(paths: list[str], root: Path, layer: Path) -> None:
@@ -118,7 +133,12 @@ def main() -> None:
     if not ENVIRONMENT.exists():
         run([sys.executable, "-m", "venv", "--without-pip", str(ENVIRONMENT)])
     install(given.names, given.index)
-    new = added(before, state_of(ENVIRONMENT))
+    new: list[str] = []
+    for name in added(before, state_of(ENVIRONMENT)):
+        if is_ballast(name):
+            (ENVIRONMENT / name).unlink()
+        else:
+            new.append(name)
     lay_out(new, ENVIRONMENT, given.layer)
     mib = sum((ENVIRONMENT / name).lstat().st_size for name in new) / 2**20
     print(f"layer {given.layer}: {len(new)} files, {mib:.1f} MiB")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.image.install import added, lay_out, requirements, state_of
+from deploy.image.install import added, is_ballast, lay_out, requirements, state_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,3 +61,18 @@ def test_a_layer_that_would_change_one_below_is_refused(tmp_path: Path, spoil: s
         (tmp_path / "package.py").write_text(spoil)
     with pytest.raises(ValueError, match=r"package\.py"):
         added(before, state_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("path", "left_out"),
+    [
+        ("lib/python3.11/site-packages/scipy/stats/tests/test_stats.py", True),
+        ("lib/python3.11/site-packages/torch/include/ATen/ATen.h", True),
+        ("lib/python3.11/site-packages/numpy/testing/__init__.py", False),
+        ("lib/python3.11/site-packages/torch/testing/_comparison.py", False),
+        ("lib/python3.11/site-packages/aiokafka/tests/__init__.py", False),
+        ("include/site/python3.11/greenlet/greenlet.h", False),
+    ],
+)
+def test_only_tests_and_headers_of_large_packages_are_left_out(path: str, left_out: bool) -> None:
+    assert is_ballast(path) is left_out

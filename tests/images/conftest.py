@@ -1,0 +1,108 @@
+"""The images, built once a session, and containers that are gone after their test."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.image.digests import images_in
+from tests.images import stand_in
+from tests.images.engine import Container, Engine, find_engine
+
+ROOT = Path(__file__).parents[2]
+WORK = ROOT / "out/images"
+"""What is worth keeping between runs: the stand-in for the base image."""
+
+LABELS = {"VERSION": "9.8.7", "REVISION": "0123abcd", "SOURCE": "https://git.example.org/mgeo"}
+
+Build = Callable[..., str]
+Start = Callable[..., Container]
+
+
+@pytest.fixture(scope="session")
+def plain_engine() -> Engine:
+    """Docker or podman."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    engine = find_engine(WORK)
+    if engine is None:
+        pytest.skip("neither Docker nor podman is here")
+    return engine
+
+
+@pytest.fixture(scope="session")
+def bases(plain_engine: Engine) -> Iterator[tuple[Engine, Path]]:
+    """An engine that has the base image, and the Dockerfile that names it.
+
+    The committed one where the base can be pulled; else one for a stand-in that is made here.
+    """
+    dockerfile = ROOT / "Dockerfile"
+    text = dockerfile.read_text("utf-8")
+    (image,) = images_in(text)
+    named = f"{image.name}:{image.tag}@sha256:{images_in(text)[image]}"
+    if plain_engine("pull", named, check=False).returncode == 0:
+        yield plain_engine, dockerfile
+        return
+    print(f"\n{named} cannot be pulled here: Debian's own Python stands in for it")
+    with stand_in.registry(WORK) as address:
+        stand_in.python_base(plain_engine, WORK, image, address)
+        environment = {**plain_engine.environment, **stand_in.mirror(WORK, address)}
+        engine = dataclasses.replace(plain_engine, environment=environment)
+        yield engine, stand_in.pinned(dockerfile, WORK / "Dockerfile", address)
+
+
+@pytest.fixture(scope="session")
+def engine(bases: tuple[Engine, Path]) -> Engine:
+    """The engine to build and run with."""
+    return bases[0]
+
+
+@pytest.fixture(scope="session")
+def build(bases: tuple[Engine, Path]) -> Build:
+    """Build a target: ``build("gateway", MGEO_VERSION="…")`` gives the image's name."""
+    engine, dockerfile = bases
+
+    def run(target: str, *, tag: str = "test", **arguments: str) -> str:
+        # Where PyTorch's own index is out of reach: TORCH_INDEX= takes the Python index.
+        if (index := os.environ.get("MGEO_TEST_TORCH_INDEX")) is not None:
+            arguments = {"TORCH_INDEX": index, **arguments}
+        name = f"localhost/mgeo-stream-{target}:{tag}"
+        given = {**LABELS, **arguments}
+        return engine.build(name, target=target, file=dockerfile, context=ROOT, arguments=given)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def gateway_image(build: Build) -> str:
+    """No PyTorch in it."""
+    return build("gateway")
+
+
+@pytest.fixture(scope="session")
+def controller_image(build: Build) -> str:
+    """No PyTorch in it either."""
+    return build("controller")
+
+
+@pytest.fixture(scope="session")
+def worker_image(build: Build) -> str:
+    """What a plain build makes."""
+    return build("worker")
+
+
+@pytest.fixture
+def start(engine: Engine) -> Iterator[Start]:
+    """Start containers; all are gone after the test."""
+    started: list[Container] = []
+
+    def run(image: str, *command: str, **options: object) -> Container:
+        started.append(engine.start(image, *command, **options))  # type: ignore[arg-type]  # passed on
+        return started[-1]
+
+    yield run
+    for container in started:
+        container.remove()
