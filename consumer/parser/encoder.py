@@ -167,16 +167,17 @@ class TorchEncoder:
     def warm_up(self, token_budget: int, sequence_length: int) -> None:
         """Run the grid of shapes once: every length bucket, a full batch and a single row.
 
-        On CUDA that is every multiple of 8 up to ``sequence_length``. The CPU has no first
-        time per shape, so a few small shapes are enough there.
+        On CUDA that is every multiple of 8 up to ``sequence_length``. On the CPU only the number
+        of tokens has a first time (``network.padded_rows``), of a few milliseconds: those of
+        single addresses are met here, larger ones under way.
         """
         longest = min(sequence_length, len(self._network.positions))
         if self._device.type == "cuda":
             lengths = list(range(_CUDA_LENGTH_STEP, longest + 1, _CUDA_LENGTH_STEP)) or [longest]
             rows = [[max(1, token_budget // length), 1] for length in lengths]
         else:
-            lengths = sorted({min(length, longest) for length in (16, 32, 64)})
-            rows = [[max(1, min(token_budget, 512) // length), 1] for length in lengths]
+            lengths = sorted({min(length, longest) for length in range(8, 129, 8)})
+            rows = [[max(1, min(token_budget, 256) // length), 1] for length in lengths]
         for length, counts in zip(lengths, rows, strict=True):
             for count in counts:
                 real = np.full(count, length, dtype=np.int64)

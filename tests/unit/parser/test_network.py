@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumer.parser.architecture import ACTIVATIONS
 from consumer.parser.checkpoint import build_network, read_checkpoint
 from consumer.parser.encoder import TorchEncoder
-from consumer.parser.network import TaggingNetwork
+from consumer.parser.network import TaggingNetwork, _Product, padded_rows
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError
 from contracts.errors import UsageError
 from tests.models.tiny import write_tiny_checkpoint
@@ -67,6 +69,38 @@ def test_packing_the_weights_changes_the_scores_by_rounding_alone(
     ids = torch.from_numpy(batch()[0])
     with torch.inference_mode():
         assert torch.allclose(plain(ids, None), packed(ids, None), atol=1e-6)
+
+
+def test_the_cpu_multiplies_few_numbers_of_rows_whatever_the_batches_are(tmp_path: Path) -> None:
+    """Each has a kernel of its own, made once and kept: a new one for every batch costs both."""
+    checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
+    network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+    network.pack_for_cpu()
+    assert network.packed
+    seen = set()
+    for module in network.modules():
+        if isinstance(module, _Product):
+            module.register_forward_hook(lambda _, given, __: seen.add(given[0].shape[0]))
+    encoder = TorchEncoder(network, device=torch.device("cpu"), precision="fp32")
+    shapes = [(rows, length) for rows in range(1, 30) for length in range(2, 24, 3)]
+    for rows, length in shapes:
+        scores = encoder.encode(
+            np.ones((rows, length), dtype=np.int64), np.full(rows, length, dtype=np.int64)
+        )
+        assert scores.shape[:2] == (rows, length)
+
+    tokens = {rows * length for rows, length in shapes}
+    assert len(tokens) > 100
+    assert seen == {padded_rows(one) for one in tokens}
+    assert len(seen) < 40
+
+
+@given(st.integers(1, 16_384))
+def test_rows_are_rounded_up_a_little(rows: int) -> None:
+    padded = padded_rows(rows)
+    assert rows <= padded < rows + 64
+    assert padded - rows <= max(7, rows / 4)
+    assert padded_rows(padded) == padded
 
 
 def test_an_unknown_activation_is_refused(tmp_path: Path) -> None:
