@@ -33,45 +33,54 @@ def plain_engine() -> Engine:
     return engine
 
 
-@pytest.fixture(scope="session")
-def bases(plain_engine: Engine) -> Iterator[tuple[Engine, Path]]:
-    """An engine that has the base image, and the Dockerfile that names it.
+@dataclasses.dataclass(frozen=True)
+class Bases:
+    """An engine that has the base image, and the Dockerfile that names it."""
 
-    The committed one where the base can be pulled; else one for a stand-in that is made here.
-    """
+    engine: Engine
+    dockerfile: Path
+    registry: str | None
+    """Of the stand-ins, ``host:port``; None where images can be pulled."""
+
+
+@pytest.fixture(scope="session")
+def bases(plain_engine: Engine) -> Iterator[Bases]:
+    """The committed Dockerfile where its base can be pulled; else one for a stand-in."""
     dockerfile = ROOT / "Dockerfile"
     text = dockerfile.read_text("utf-8")
     (image,) = images_in(text)
     named = f"{image.name}:{image.tag}@sha256:{images_in(text)[image]}"
     if plain_engine("pull", named, check=False).returncode == 0:
-        yield plain_engine, dockerfile
+        yield Bases(plain_engine, dockerfile, None)
         return
     print(f"\n{named} cannot be pulled here: Debian's own Python stands in for it")
     with stand_in.registry(WORK) as address:
         stand_in.python_base(plain_engine, WORK, image, address)
         environment = {**plain_engine.environment, **stand_in.mirror(WORK, address)}
         engine = dataclasses.replace(plain_engine, environment=environment)
-        yield engine, stand_in.pinned(dockerfile, WORK / "Dockerfile", address)
+        copy = stand_in.pinned(dockerfile, WORK / "Dockerfile", address)
+        yield Bases(engine, copy, address)
 
 
 @pytest.fixture(scope="session")
-def engine(bases: tuple[Engine, Path]) -> Engine:
+def engine(bases: Bases) -> Engine:
     """The engine to build and run with."""
-    return bases[0]
+    return bases.engine
 
 
 @pytest.fixture(scope="session")
-def build(bases: tuple[Engine, Path]) -> Build:
+def build(bases: Bases) -> Build:
     """Build a target: ``build("gateway", MGEO_VERSION="…")`` gives the image's name."""
-    engine, dockerfile = bases
 
     def run(target: str, *, tag: str = "test", **arguments: str) -> str:
         # Where PyTorch's own index is out of reach: TORCH_INDEX= takes the Python index.
         if (index := os.environ.get("MGEO_TEST_TORCH_INDEX")) is not None:
             arguments = {"TORCH_INDEX": index, **arguments}
-        name = f"localhost/mgeo-stream-{target}:{tag}"
+        name = f"mgeo-stream-{target}:{tag}"
         given = {**LABELS, **arguments}
-        return engine.build(name, target=target, file=dockerfile, context=ROOT, arguments=given)
+        return bases.engine.build(
+            name, target=target, file=bases.dockerfile, context=ROOT, arguments=given
+        )
 
     return run
 

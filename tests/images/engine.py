@@ -10,9 +10,11 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ _PODMAN_CONFIGURATION = """\
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+compat_api_enforce_docker_hub = false
 [containers]
 cgroupns = "host"
 netns = "host"
@@ -69,6 +72,36 @@ class Engine:
             timeout_s=3600,
         )
         return tag
+
+    @contextmanager
+    def socket(self, work: Path) -> Iterator[Mapping[str, str]]:
+        """Environment in which Docker's own programs talk to this engine.
+
+        While it is open somebody looks after the health checks: podman leaves that to systemd.
+        """
+        if self.program == "docker":
+            yield {}
+            return
+        address = f"unix://{work / 'podman.sock'}"
+        service = subprocess.Popen(
+            [self.program, "system", "service", "--time=0", address],
+            env={**os.environ, **self.environment},
+        )
+        closing = threading.Event()
+        looking = threading.Thread(target=self._look_after_health, args=(closing,))
+        looking.start()
+        try:
+            yield {"DOCKER_HOST": address}
+        finally:
+            closing.set()
+            looking.join()
+            service.terminate()
+            service.wait()
+
+    def _look_after_health(self, closing: threading.Event) -> None:
+        while not closing.wait(2):
+            for name in self("ps", "--quiet", check=False).stdout.split():
+                self("healthcheck", "run", name, check=False)
 
     def inspect(self, image: str) -> dict[str, Any]:
         """What the image says of itself."""
