@@ -110,6 +110,7 @@ def mirror(work: Path, address: str) -> Mapping[str, str]:
     """Environment that makes podman ask this registry for the images of Docker Hub."""
     configuration = work / "registries.conf"
     configuration.write_text(
+        'unqualified-search-registries = ["docker.io"]\n'
         f'[[registry]]\nprefix = "docker.io"\nlocation = "{address}"\ninsecure = true\n'
     )
     return {"CONTAINERS_REGISTRIES_CONF": str(configuration)}
