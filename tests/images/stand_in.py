@@ -14,8 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import jgo
-
 from deploy.image import digests
 from deploy.local import jars
 from deploy.local.ports import free_port
@@ -28,10 +26,11 @@ _LINKS = (
 )
 
 BROKER_IMAGE = Path(__file__).parents[1] / "brokers/image"
+# The official program is in a jar that no broker needs; this one asks the broker as well.
 _API_VERSIONS = """\
 #!/bin/sh
 exec java -Xmx64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$(printf '%s:' /opt/kafka/*.jar)" \\
-    org.apache.kafka.tools.BrokerApiVersionsCommand "$@"
+    kafka.admin.ConfigCommand "$@" --describe --entity-type brokers
 """
 
 
@@ -84,9 +83,6 @@ def kafka_and_prometheus(
     (context / "jars/bin").mkdir(parents=True)
     for jar in jars.classpath(cache):
         shutil.copy(jar, context / "jars")
-    # The command of the health check is in no jar that a broker needs.
-    for artifact in jgo.resolve(f"org.apache.kafka:kafka-tools:{jars.pinned().kafka_version}"):
-        shutil.copy(artifact.resolve(), context / "jars")
     program = context / "jars/bin/kafka-broker-api-versions.sh"
     program.write_text(_API_VERSIONS)
     program.chmod(0o755)
