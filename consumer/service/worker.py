@@ -410,6 +410,7 @@ class Worker:
                     interval_s=settings.commit_interval_ms / 1e3,
                     max_records=settings.commit_max_records,
                     max_bytes=transaction_bytes,
+                    eager=traffic is not Traffic.INTERACTIVE,
                 ),
                 max_in_flight=settings.max_in_flight_records,
                 max_bytes=transaction_bytes,

@@ -1,7 +1,7 @@
 """When a lane commits. Pure: the driver passes ``now`` and acts on the answer.
 
 A transaction has a fixed price, so under load results are collected for a while; when
-nothing else is in flight there is nothing to wait for.
+nothing else is in flight there is nothing to wait for, unless nobody waits for the commit.
 """
 
 from __future__ import annotations
@@ -37,11 +37,15 @@ class CommitSchedule:
         interval_s: least time between two commits of one lane under load, in seconds.
         max_records: commit at once when so many are ready.
         max_bytes: commit at once when so much is ready.
+        eager: commit before the interval is over when nothing else is in flight. Where replies
+            go ahead of the commit nobody waits for it, and a transaction for every record
+            would take the machine's time from those who do wait.
     """
 
     interval_s: float
     max_records: int
     max_bytes: int
+    eager: bool = True
 
     def decide(
         self,
@@ -73,7 +77,7 @@ class CommitSchedule:
         if (
             closing
             or now >= due
-            or (ready_records >= in_flight_records and not nothing_to_publish)
+            or (self.eager and ready_records >= in_flight_records and not nothing_to_publish)
             or ready_records >= self.max_records
             or ready_bytes >= self.max_bytes
         ):
