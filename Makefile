@@ -13,10 +13,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # One thread per test process: the suite shares the machine with its brokers, one for each process.
 TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help setup demo test faults image bench model lint format generate up down clean
+.PHONY: help setup demo test faults image kubernetes bench model lint format generate up down clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -51,6 +51,10 @@ faults: $(VENV)/.tests ## The long fault tests: kills, zombies, rebalances
 
 image: $(VENV)/.tests ## Build and run the images (Docker or podman)
 	$(TEST_ENV) $(BIN)/python -m pytest -m image -s tests/images
+
+kubernetes: $(VENV)/.tests ## The Kubernetes tree on a real control plane, built the first time (Go)
+	$(BIN)/python -m tests.kubernetes.plane
+	$(TEST_ENV) $(BIN)/python -m pytest -m kubernetes --timeout 600 tests/kubernetes
 
 bench: $(VENV)/.tests ## Measure this machine (most of an hour; leave it alone)
 	$(BIN)/mgeo bench

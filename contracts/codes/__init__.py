@@ -11,6 +11,7 @@ from contracts.codes import (
     gateway,
     inputs,
     judging,
+    kubernetes,
     local,
     models,
     publishing,
@@ -34,6 +35,7 @@ GROUPS: Final = (
     ("Shadow workers and candidates", shadowing.CODES),
     ("Reports and verification", reporting.CODES),
     ("The HTTP gateway and its client", gateway.CODES),
+    ("Kubernetes", kubernetes.CODES),
 )
 """Heading and codes, in the order of the reference page."""
 

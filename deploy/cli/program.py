@@ -26,6 +26,7 @@ GROUPS: tuple[str, ...] = (
     "deploy.cli.results",
     "deploy.cli.dlq",
     "deploy.cli.insights",
+    "deploy.cli.deploy",
     "deploy.cli.bench",
 )
 

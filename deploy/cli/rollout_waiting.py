@@ -217,10 +217,19 @@ def progress_line() -> Iterator[Callable[[Standing], None]]:
 
 def _phase_line(standing: Standing) -> str:
     from contracts.phases import Phase
+    from rollout.progress import waits_for
 
     paused = ", paused" if standing.paused else ""
     step = f" step {standing.rollout.step + 1}" if standing.phase is Phase.CANARY else ""
-    return f"{standing.rollout_id} {standing.phase}{step}{paused}"
+    # Shadow workers may have to be started first, machines and all: say that this is the reason.
+    why = f": waits for {waits_for(standing, datetime.now(UTC))}" if _calls(standing) else ""
+    return f"{standing.rollout_id} {standing.phase}{step}{paused}{why}"
+
+
+def _calls(standing: Standing) -> bool:
+    from contracts.phases import Phase
+
+    return standing.phase is Phase.WARMING and not standing.paused
 
 
 class _Spinner:

@@ -24,7 +24,7 @@ STOP_WITHIN_S: Final = 40.0
 _PR_SET_PDEATHSIG: Final = 1
 
 
-def _die_with_the_parent() -> None:
+def die_with_the_parent() -> None:
     """Linux ends this process when the thread that started it is gone (prctl(2))."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -57,7 +57,7 @@ class Service:
                 # Ctrl-C is the demo's: it stops its services itself, one after the other.
                 start_new_session=True,
                 # Nothing of it outlives a parent that was killed.
-                preexec_fn=_die_with_the_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_the_parent if sys.platform == "linux" else None,
             )
 
     @property

@@ -1,0 +1,1 @@
+"""The Kubernetes tree, held against schemas, a real control plane and our own rules."""
