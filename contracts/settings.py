@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.limits import Limits
@@ -64,6 +64,11 @@ class LogSettings(MgeoSettings):
     log_format: Literal["auto", "json", "text"] = "auto"
     """``json``: one JSON object a line; ``text``: for people; ``auto``: text where a person
     watches standard error, else JSON."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_any_case(cls, level: object) -> object:
+        return level.upper() if isinstance(level, str) else level
 
 
 class LimitSettings(MgeoSettings):
