@@ -110,8 +110,13 @@ class Engine:
 
     def layer_bytes(self, image: str) -> list[int]:
         """Bytes of every layer that is not empty, from the bottom up, as they lie on disk."""
-        shown = self("history", "--human=false", "--format", "{{.Size}}", image).stdout.split()
-        return [int(size) for size in reversed(shown) if int(size) > 0]
+        if self.program == "podman":  # its templates round sizes for people, whatever is asked
+            steps = json.loads(self("history", "--format", "json", image).stdout)
+            sizes = [int(step["size"]) for step in steps]
+        else:
+            shown = self("history", "--human=false", "--format", "{{.Size}}", image).stdout
+            sizes = [int(size) for size in shown.split()]
+        return [size for size in reversed(sizes) if size > 0]
 
     def start(
         self,

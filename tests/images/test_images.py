@@ -123,8 +123,6 @@ def test_a_release_of_ours_moves_little(engine: Engine, role: str, request: Any)
     """Prints what each layer weighs; docs/operations/image.md has the table."""
     sizes = engine.layer_bytes(request.getfixturevalue(f"{role}_image"))
     named = [one.rpartition("/")[2] for one in copied_layers(STAGES, role)]
-    if named[-1] == "store":  # empty: no model was asked for
-        named.pop()
     weights = dict(zip(reversed(named), reversed(sizes), strict=False))
     weights["base"] = sum(sizes) - sum(weights.values())
     print(f"\n{role}:", {name: f"{size / 1e6:.1f} MB" for name, size in weights.items()})
