@@ -63,7 +63,7 @@ def missing() -> tuple[str, ...]:
 
 
 def build() -> None:
-    """Build what is missing: up to ten minutes and 5 GB of caches on two cores."""
+    """Build what is missing: a quarter of an hour and 5 GB of caches on two busy cores."""
     work = directory() / "src"
     wanted = missing()
     if not wanted:

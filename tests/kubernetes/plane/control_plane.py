@@ -104,6 +104,8 @@ class Cluster:
             "--leader-elect=false",
             f"--root-ca-file={self._file('ca.crt')}",
             f"--service-account-private-key-file={self._file('sa.key')}",
+            # On a machine with much else to do kwok speaks late, and its nodes would be given up.
+            "--node-monitor-grace-period=10m",
             # What a test waits for in seconds takes a cluster minutes, by the same code.
             "--horizontal-pod-autoscaler-sync-period=1s",
             "--horizontal-pod-autoscaler-cpu-initialization-period=1s",
