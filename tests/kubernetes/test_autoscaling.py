@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ WITHIN_S = 120.0
 
 
 @pytest.fixture(scope="module")
-def metrics(installed: Cluster) -> Iterator[MetricsApi]:
+def metrics(installed: Cluster, overlay: Path) -> Iterator[MetricsApi]:
     api = MetricsApi(installed)
     api.register()
     try:
@@ -24,6 +25,8 @@ def metrics(installed: Cluster) -> Iterator[MetricsApi]:
     finally:
         installed.kubectl("delete", "apiservice", "v1beta1.metrics.k8s.io")
         api.close()
+        # What a test changed by hand would stand against the next apply.
+        installed.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(overlay))
 
 
 def until_replicas(cluster: Cluster, deployment: str, wanted: int) -> list[int]:

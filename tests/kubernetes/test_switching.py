@@ -154,6 +154,7 @@ async def test_a_colour_that_is_not_ready_gets_no_callers(forwarded: Cluster) ->
     finally:
         for node in ("node-a", "node-b", "node-c"):
             forwarded.kubectl("uncordon", node)
+        forwarded.kubectl("-n", "mgeo", "rollout", "undo", "deployment/mgeo-gateway-green")
         rolled_out(forwarded, "mgeo-gateway-green")
 
 

@@ -126,6 +126,8 @@ class Cluster:
             "kwok",
             config,
             "--manage-all-nodes=true",
+            # Without leases it says once that a node is well, and the cluster stops believing it.
+            "--node-lease-duration-seconds=40",
             "--node-ip=127.0.0.1",
             f"--node-port={node}",
             f"--server-address=127.0.0.1:{node}",

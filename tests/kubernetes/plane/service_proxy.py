@@ -60,6 +60,9 @@ class ServiceProxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection; it stays where it went, whatever becomes of the Service."""
+        if not self._behind:  # as kube-proxy: who calls then is refused
+            writer.close()
+            return
         port = self._behind[next(self._turns) % len(self._behind)]
         self.connections[port] += 1
         there, back = await asyncio.open_connection("127.0.0.1", port)
