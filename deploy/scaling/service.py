@@ -6,6 +6,7 @@ It never decides anything about a rollout, and writes nothing to Kafka.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -35,6 +36,9 @@ def serve_scaler(settings: ScalingSettings, kafka: KafkaSettings) -> None:
 
     from consumer.service.health import Health, HealthServer
     from deploy.scaling.api import Scale
+
+    # It tells every look at the API server as news: a line every few seconds, for ever.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
     async def main() -> None:
         stop = asyncio.Event()
