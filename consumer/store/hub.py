@@ -6,21 +6,20 @@ Downloads data only, and only the files a model is made of; nothing fetched is e
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from consumer.store.digests import find_mismatch
-from consumer.store.hub_client import HubClient, ListedFile, Watch
+from consumer.store.hub_client import HubClient, Watch
 from consumer.store.hub_errors import corrupted
 from consumer.store.hub_receipts import Receipt, find_receipts, forget, write_receipt
-from consumer.store.intake import DEFAULT_WEIGHTS_MAX_BYTES, SMALL_FILES, WEIGHTS
+from consumer.store.hub_revisions import chosen_weights, find_revision
+from consumer.store.intake import DEFAULT_WEIGHTS_MAX_BYTES, SMALL_FILES
 from consumer.store.kinds import refuse_by_configuration, refuse_by_hub_id
 from consumer.store.source import HubModel
 from contracts.errors import UsageError
-
-_DEFAULT_BRANCH: Final = "master"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +65,17 @@ def fetch(
     if offline or (model.is_pinned and known):
         return _from_cache(model, root, known)
     client = HubClient(model.hub_id)
-    listing = client.listing(model.revision or _DEFAULT_BRANCH)
-    if model.is_pinned:
-        pinned = model
-    else:
-        pinned, listing = _pin(client, model, listing)
+    pinned, listing = find_revision(client, model)
+    if pinned != model:
         notice(
             f"{model} names no fixed revision: taking {pinned.revision}. "
             f"Write {pinned} to get the same again."
         )
         if known := find_receipts(root, pinned):
             return _from_cache(pinned, root, known)
-    weights = _chosen_weights(listing, pinned)
+    weights = chosen_weights(listing, pinned)
+    if listing[weights].size_bytes > DEFAULT_WEIGHTS_MAX_BYTES:
+        raise UsageError(f"{weights} of {pinned} is too large", code="model_too_large")
     small = [name for name in SMALL_FILES if name in listing]
     directory = client.download(pinned, root, small, watch)
     # Small files first: a model of another kind is refused before its weights are fetched.
@@ -91,46 +89,6 @@ def fetch(
         raise corrupted(pinned, client.host)
     write_receipt(root, pinned, directory, files)
     return Fetched(pinned, directory, sum(f.size_bytes for f in files), from_cache=False)
-
-
-def _pin(
-    client: HubClient, model: HubModel, listing: Mapping[str, ListedFile]
-) -> tuple[HubModel, dict[str, ListedFile]]:
-    """The commit that a branch is at: the newest that touched any of its files.
-
-    What the hub lists for that commit must be what it lists for the branch; else the newest
-    tag is taken, where no branch was asked for.
-    """
-    dated = [file for file in listing.values() if file.commit]
-    if dated:
-        commit = max(dated, key=lambda file: file.committed).commit
-        pinned = HubModel(model.hub_id, commit)
-        again = client.listing(str(commit))
-        wanted = {*SMALL_FILES, *WEIGHTS} & listing.keys()
-        if all(name in again and again[name].sha256 == listing[name].sha256 for name in wanted):
-            return pinned, again
-    tags = client.tags() if model.revision is None else []
-    if tags:
-        pinned = HubModel(model.hub_id, tags[0])
-        return pinned, client.listing(tags[0])
-    raise UsageError(
-        f"the hub does not say at which commit {model} is",
-        code="hub_unpinned",
-        hint=f"name a commit or a tag: modelscope:{model.hub_id}@REVISION",
-    )
-
-
-def _chosen_weights(listing: Mapping[str, ListedFile], model: HubModel) -> str:
-    name = next((name for name in WEIGHTS if name in listing), None)
-    missing = [n for n in ("config.json", "vocab.txt") if n not in listing]
-    if name is None or missing:
-        raise UsageError(
-            f"{model} has no {' and no '.join(missing or WEIGHTS)}: it cannot be an MGeo model",
-            code="model_incomplete",
-        )
-    if listing[name].size_bytes > DEFAULT_WEIGHTS_MAX_BYTES:
-        raise UsageError(f"{name} of {model} is too large", code="model_too_large")
-    return name
 
 
 def _peek(path: Path) -> dict[str, Any] | None:

@@ -31,6 +31,8 @@ PARTS: tuple[str, ...] = (
     "deploy.cli.model_compare",
     # What it did in production.
     "deploy.cli.model_history",
+    # Against the hub.
+    "deploy.cli.model_updates",
 )
 
 
