@@ -80,6 +80,12 @@ CODES: Final = (
         "Name one of those that the message lists.",
     ),
     CodeSpec(
+        "bad_baseline",
+        ("usage",),
+        "`mgeo bench` was to compare with a file that holds no figures.",
+        "Measure one with `mgeo bench --json FILE`.",
+    ),
+    CodeSpec(
         "bench_worker_failed",
         ("fatal",),
         "A worker that was being measured ended too early, or never got ready.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from contracts.errors import UsageError
 from contracts.settings import KafkaSettings
 from deploy.bench import sections as measure
 from deploy.bench.machine import commit, describe_machine, load_average
@@ -88,6 +90,28 @@ def run_bench(
                 keep(document(measured))
 
             return document(asyncio.run(_measure(bench, found, beside, sections, so_far)))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A document that an earlier run has kept.
+
+    Raises:
+        UsageError: ``bad_baseline``.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        if document["format"] == FORMAT and document["machine"] and document["sections"]:
+            return dict(document)
+        problem = "it has no figures"
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    except (ValueError, TypeError, KeyError):
+        problem = "it is no document of mgeo bench"
+    raise UsageError(
+        f"{path} cannot be compared with: {problem}",
+        code="bad_baseline",
+        hint=f"measure one: mgeo bench --json {path}",
+    )
 
 
 async def _measure(

@@ -194,6 +194,7 @@ async def latency(bench: Bench, model: BenchModel) -> Raw:
         f"P99 {percentile(found, 0.99) * 1e3:.0f} ms at {load:.0f} addresses/s"
     )
     return {
+        "model": model.spec.model_dump(),
         "addresses_per_s": load,
         "addresses_per_record": ADDRESSES_PER_RECORD,
         "records": len(found),
@@ -208,7 +209,7 @@ async def latency(bench: Bench, model: BenchModel) -> Raw:
 
 async def memory(bench: Bench, model: BenchModel | None) -> Raw:
     """Resident memory of the worker while a small and a large backlog drain."""
-    found: Raw = {}
+    found: Raw = {"model": None if model is None else model.spec.model_dump()}
     for name, size in (
         ("small", bench.plan.small_backlog),
         ("large", bench.plan.large_backlog),
