@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # One thread per test process: the suite shares the machine with its brokers, one for each process.
 TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help setup demo test faults image kubernetes bench model lint format generate up down clean
+.PHONY: help setup demo test faults pipelines image kubernetes bench model lint format generate up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
@@ -43,8 +43,8 @@ lint: $(VENV)/.tests ## Format, lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## Everything that a change must pass
-	$(TEST_ENV) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+test: lint ## Everything that a change must pass; ARGS="--junit-xml=FILE" for a CI server
+	$(TEST_ENV) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 faults: $(VENV)/.tests ## The long fault tests: kills, zombies, rebalances
 	$(TEST_ENV) $(BIN)/python -m pytest -m fault --timeout 1800 tests/faults
@@ -55,6 +55,10 @@ image: $(VENV)/.tests ## Build and run the images (Docker or podman)
 kubernetes: $(VENV)/.tests ## The Kubernetes tree on a real control plane, built the first time (Go)
 	$(BIN)/python -m tests.kubernetes.plane
 	$(TEST_ENV) $(BIN)/python -m pytest -m kubernetes --timeout 600 tests/kubernetes
+
+pipelines: $(VENV)/.tests ## Run the jobs of all three CI servers for real (deploy/ci)
+	$(TEST_ENV) $(BIN)/python -m pytest -m "fault or not fault" --timeout 1800 \
+		tests/unit/ci tests/integration/test_pipelines.py
 
 bench: $(VENV)/.tests ## Measure this machine (most of an hour; leave it alone)
 	$(BIN)/mgeo bench

@@ -10,7 +10,9 @@ Usage: promote.sh STEP
 
 Steps, in order:
   install   install mgeo, unless the image has it
+  check     find the candidate: the one that is named, else a model of the hub that is new
   add       put the checkpoint into the model store
+  verify    read it back byte by byte, and parse known addresses with it
   compare   compare it with the serving model on labelled addresses
   shadow    start the rollout, or attach to it, and wait until it has passed
   approve   sign the decision
@@ -18,21 +20,31 @@ Steps, in order:
   comment   publish the report's summary on the merge request
 To stop:
   abort     end the rollout; what serves stays, or comes back
-  rollback  put the previous model back
+  rollback  put the previous model back, and wait until it serves everything
 
 Variables:
-  PROMOTE_VERSION  the candidate's version, for example mgeo-base-v7-20261101 (needed)
-  PROMOTE_MODEL    its directory, or modelscope:ID@REVISION (needed by add)
+  PROMOTE_VERSION  the candidate's version, for example mgeo-base-v7-20261101; without it, and
+                   without PROMOTE_MODEL, check looks for one
+  PROMOTE_MODEL    its directory, or modelscope:ID@REVISION; without it the store has it already
+  PROMOTE_HUB      models of the hub to look for, ID[@BRANCH] separated by spaces; default: every
+                   one that the store has something from
+  PROMOTE_MIN_RIGHT  share of the known addresses' components that verify wants right; default 0.5
   PROMOTE_POLICY   the policy; default: rollout.yaml beside this script
   PROMOTE_GOLDEN   labelled addresses for compare; without them the step says so and is skipped
   PROMOTE_WAIT     longest wait of one try; default 50m, below the usual limit of an hour
   PROMOTE_TRIES    tries within one job; default 1, for most CI servers repeat jobs themselves
+  PROMOTE_PAUSE    before another try where there was no answer; default: 10s
   PROMOTE_KEY      file of the private key that approves
   PROMOTE_KEY_ID   the key's name in the controller's keyring; default: ci
+  PROMOTE_ROLLOUT  the rollout that abort and rollback end, or "current"; default: the one that
+                   shadow started
   PROMOTE_REPORTS  folder for reports; default: reports
   PROMOTE_SET      changes to the policy, K=V separated by spaces; default: none
-  PROMOTE_INSTALL  what pip installs; default: mgeo-stream[worker]
-and mgeo's own: MGEO_KAFKA_BOOTSTRAP_SERVERS, MGEO_MODEL_STORE, …
+  PROMOTE_INSTALL  what pip installs, words separated by spaces; default: mgeo-stream[worker]
+  PROMOTE_CHILD    file to which check writes the GitLab pipeline that comes next
+  PROMOTE_PIPELINE  what that pipeline includes; default: deploy/ci/gitlab-promote.yml
+and mgeo's own: MGEO_KAFKA_BOOTSTRAP_SERVERS, MGEO_MODEL_STORE, MGEO_DEVICE, MGEO_TOKEN_BUDGET,
+MGEO_SEQUENCE_LENGTH …
 TEXT
   exit 2
 }
@@ -42,6 +54,7 @@ policy=${PROMOTE_POLICY:-$here/rollout.yaml}
 reports=${PROMOTE_REPORTS:-reports}
 wait_for=${PROMOTE_WAIT:-50m}
 tries=${PROMOTE_TRIES:-1}
+candidate_file=$reports/candidate
 id_file=$reports/rollout-id
 decision_file=$reports/decision
 child=''
@@ -66,6 +79,14 @@ value = json.load(sys.stdin)
 for name in sys.argv[1].split("."):
     value = value.get(name) if isinstance(value, dict) else None
 print("" if value is None else value)' "$1"
+}
+
+# The candidate is named by variables, else it is the one that `check` has found.
+candidate() {
+  if [ -z "${PROMOTE_VERSION:-}" ] && [ -s "$candidate_file" ]; then
+    read -r PROMOTE_VERSION PROMOTE_MODEL <"$candidate_file"
+  fi
+  need PROMOTE_VERSION
 }
 
 # The rollout that `shadow` has noted; a job of its own gets the note as an artifact. Assign it
@@ -96,7 +117,7 @@ follow() {
   return "$code"
 }
 
-# Wait for a phase, again and again while only the time has run out or Kafka is away.
+# Again and again while only the time has run out, or Kafka or the hub is away.
 follow_patiently() {
   local try=1 code
   while :; do
@@ -110,23 +131,35 @@ follow_patiently() {
       return "$code"
     fi
     try=$((try + 1))
-    say "Attaching again: try $try of $tries."
-    [ "$code" != 6 ] || sleep 10
+    say "Once more: try $try of $tries."
+    [ "$code" != 6 ] || sleep "${PROMOTE_PAUSE:-10s}"
   done
 }
 
+# In words; on GitHub, which knows only success and failure, also as a notice on the run's page.
 explain() {
+  local text=''
   case $1 in
-    0) ;;
-    1) say "The candidate failed, or the rollout was ended; the report says why." ;;
-    2) say "Nothing was asked of the controller: the command or the policy is wrong." ;;
-    3) say "Inconclusive: shown neither good nor bad. What serves is unchanged. Run it again." ;;
-    4) say "There was no data, or only stale data, to judge by. What serves is unchanged." ;;
-    5) say "It waits for an approval: run the step 'approve'." ;;
-    6) say "Kafka did not answer. A rollout that runs goes on; repeat this job to attach." ;;
-    7) say "Another rollout is running; repeat this job when it has ended." ;;
-    124) say "The rollout goes on; repeat this job to attach to it again." ;;
-    *) say "mgeo left with $1." ;;
+    0) return 0 ;;
+    1)
+      case $step in
+        check) text="A model could not be looked up; nothing is known of it." ;;
+        abort | rollback) text="It was refused, or ended otherwise; the lines above say why." ;;
+        *) text="The candidate failed, or the rollout was ended; the report says why." ;;
+      esac
+      ;;
+    2) text="Nothing was asked of the controller: the command or the policy is wrong." ;;
+    3) text="Inconclusive: shown neither good nor bad. What serves is unchanged. Run it again." ;;
+    4) text="There was no data, or only stale data, to judge by. What serves is unchanged." ;;
+    5) text="It waits for an approval: run the step 'approve'." ;;
+    6) text="No answer came. A rollout that runs goes on; repeat this job to attach." ;;
+    7) text="Another rollout is running; repeat this job when it has ended." ;;
+    124) text="The rollout goes on; repeat this job to attach to it again." ;;
+    *) text="mgeo left with $1." ;;
+  esac
+  say "$text"
+  case $1 in
+    3 | 4 | 5 | 6 | 7 | 124) [ -z "${GITHUB_ACTIONS:-}" ] || echo "::warning title=Not done::$text" ;;
   esac
 }
 
@@ -142,18 +175,96 @@ step_install() {
   if command -v mgeo >/dev/null; then
     say "mgeo $(mgeo --version) is there already."
   else
-    python3 -m pip install --quiet --disable-pip-version-check \
-      "${PROMOTE_INSTALL:-mgeo-stream[worker]}"
+    local words
+    read -ra words <<<"${PROMOTE_INSTALL:-mgeo-stream[worker]}"
+    python3 -m pip install --quiet --disable-pip-version-check "${words[@]}"
+  fi
+}
+
+# Leaves with 0 whether or not there is a candidate; there is one exactly when its file exists.
+step_check() {
+  rm -f "$candidate_file"
+  if [ -n "${PROMOTE_VERSION:-}${PROMOTE_MODEL:-}" ]; then
+    need PROMOTE_VERSION
+    printf '%s %s\n' "$PROMOTE_VERSION" "${PROMOTE_MODEL:-}" >"$candidate_file"
+  else
+    local models updates=$reports/updates.json
+    read -ra models <<<"${PROMOTE_HUB:-}"
+    follow_patiently "$updates" model check-updates ${models[@]+"${models[@]}"} --output json
+    first_new <"$updates" >"$candidate_file"
+    [ -s "$candidate_file" ] || rm -f "$candidate_file"
+  fi
+  local version='' model=''
+  if [ -s "$candidate_file" ]; then
+    read -r version model <"$candidate_file"
+    say "The candidate is $version${model:+, from $model}."
+  else
+    say "Nothing is new: there is nothing to promote."
+  fi
+  if [ -n "${GITHUB_OUTPUT:-}" ]; then
+    printf 'version=%s\nmodel=%s\n' "$version" "$model" >>"$GITHUB_OUTPUT"
+  fi
+  if [ -n "${PROMOTE_CHILD:-}" ]; then
+    gitlab_child "$version" "$model" >"$PROMOTE_CHILD"
+  fi
+}
+
+# Of what check-updates says, the first model that is new: VERSION MODEL, or nothing. Having
+# looked for nothing is no good news.
+first_new() {
+  python3 -c 'import json, sys
+updates = json.load(sys.stdin)
+if not updates:
+    sys.exit("promote.sh: no model of the store came from the hub: set PROMOTE_HUB")
+new = [update for update in updates if update["new"]]
+for update in new[:1]:
+    print(update["version"], update["model"])
+for update in new[1:]:
+    print("Also new, for the next pipeline:", update["model"], file=sys.stderr)' || exit 2
+}
+
+quoted() {
+  python3 -c 'import json, sys; print(json.dumps(sys.argv[1]))' "$1"
+}
+
+# GitLab shows a pipeline with a manual job as blocked, so the one that promotes is made only for
+# a candidate; a pipeline without any job would be an error.
+gitlab_child() {
+  if [ -n "$1" ]; then
+    cat <<YAML
+include:
+  - local: $(quoted "/${PROMOTE_PIPELINE:-deploy/ci/gitlab-promote.yml}")
+variables:
+  PROMOTE_VERSION: $(quoted "$1")
+  PROMOTE_MODEL: $(quoted "$2")
+YAML
+  else
+    cat <<'YAML'
+nothing-new:
+  script:
+    - echo "The store has the newest models already."
+YAML
   fi
 }
 
 step_add() {
-  need PROMOTE_VERSION PROMOTE_MODEL
-  mgeo model add "$PROMOTE_MODEL" --version "$PROMOTE_VERSION"
+  candidate
+  if [ -n "${PROMOTE_MODEL:-}" ]; then
+    mgeo model add "$PROMOTE_MODEL" --version "$PROMOTE_VERSION"
+  else
+    say "No PROMOTE_MODEL: $PROMOTE_VERSION must be in the store."
+    mgeo model show "$PROMOTE_VERSION" >/dev/null
+  fi
+}
+
+step_verify() {
+  candidate
+  mgeo model verify "$PROMOTE_VERSION"
+  mgeo model selfcheck "$PROMOTE_VERSION" --min-right "${PROMOTE_MIN_RIGHT:-0.5}"
 }
 
 step_compare() {
-  need PROMOTE_VERSION
+  candidate
   if [ -z "${PROMOTE_GOLDEN:-}" ]; then
     say "No labelled addresses (PROMOTE_GOLDEN): not compared. The rollout will say so too."
     return 0
@@ -165,7 +276,9 @@ step_compare() {
 }
 
 step_shadow() {
-  need PROMOTE_VERSION
+  candidate
+  # What an earlier build has left in this folder is not ours.
+  rm -f "$id_file" "$decision_file"
   local code=0 change answer
   local arguments=(rollout start --candidate "$PROMOTE_VERSION" --policy "$policy"
     --until PASSED --timeout "$wait_for" --report "$reports/shadow" --output json)
@@ -203,24 +316,50 @@ step_promote() {
     --timeout "$wait_for" --report "$reports/promote" --output json
 }
 
+# Which rollout a person wants ended: by default ours, never just the one that happens to run.
+named_rollout() {
+  case ${PROMOTE_ROLLOUT:-} in
+    '') rollout_id ;;
+    current) ;;
+    *) printf '%s\n' "$PROMOTE_ROLLOUT" ;;
+  esac
+}
+
 step_abort() {
   local id
-  id=$(rollout_id)
-  mgeo rollout abort "$id" --reason "${PROMOTE_REASON:-aborted from CI}"
+  id=$(named_rollout)
+  mgeo rollout abort ${id:+"$id"} --reason "${PROMOTE_REASON:-aborted from CI}"
 }
 
 step_rollback() {
-  local id
-  id=$(rollout_id)
-  mgeo rollout rollback "$id" --reason "${PROMOTE_REASON:-rolled back from CI}"
+  local id answer
+  id=$(named_rollout)
+  answer=$(mgeo rollout rollback ${id:+"$id"} --output json \
+    --reason "${PROMOTE_REASON:-rolled back from CI}")
+  say "$answer"
+  id=$(field rollout_id <<<"$answer")
+  follow_patiently /dev/stdout rollout wait "$id" --until ROLLED_BACK \
+    --timeout "$wait_for" --report "$reports/rollback" --output json
+}
+
+# By Python, which is there: slim images have no curl. The token stays out of the arguments.
+gitlab_note() {
+  python3 -c 'import os, sys, urllib.parse, urllib.request
+env = os.environ
+project, request = env["CI_PROJECT_ID"], env["CI_MERGE_REQUEST_IID"]
+url = env["CI_API_V4_URL"] + f"/projects/{project}/merge_requests/{request}/notes"
+with open(sys.argv[1], encoding="utf-8") as page:
+    body = urllib.parse.urlencode({"body": page.read()}).encode()
+headers = {"PRIVATE-TOKEN": env["PROMOTE_GITLAB_TOKEN"]}
+urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30).close()' "$1" 2>/dev/null
 }
 
 # Publishing must never decide a job: without a place or a token it says so and is content.
 step_comment() {
-  local page='' candidate
-  for candidate in "$reports"/promote/*.md "$reports"/shadow/*.md "$reports"/compare/*.md; do
-    if [ -s "$candidate" ]; then
-      page=$candidate
+  local page='' found
+  for found in "$reports"/{rollback,promote,shadow,compare}/*.md; do
+    if [ -s "$found" ]; then
+      page=$found
       break
     fi
   done
@@ -229,10 +368,7 @@ step_comment() {
   elif [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
     cat "$page" >>"$GITHUB_STEP_SUMMARY"
   elif [ -n "${CI_MERGE_REQUEST_IID:-}" ] && [ -n "${PROMOTE_GITLAB_TOKEN:-}" ]; then
-    curl --silent --show-error --fail --output /dev/null \
-      --header "PRIVATE-TOKEN: $PROMOTE_GITLAB_TOKEN" --data-urlencode "body@$page" \
-      "$CI_API_V4_URL/projects/$CI_PROJECT_ID/merge_requests/$CI_MERGE_REQUEST_IID/notes" ||
-      say "The comment could not be published."
+    gitlab_note "$page" || say "The comment could not be published."
   else
     cat "$page"
   fi
@@ -240,9 +376,12 @@ step_comment() {
 
 [ $# -eq 1 ] || usage
 mkdir -p "$reports"
+step=$1
 trap 'explain $?' EXIT
-case $1 in
+case $step in
   install) step_install ;;
+  check) step_check ;;
+  verify) step_verify ;;
   add) step_add ;;
   compare) step_compare ;;
   shadow) step_shadow ;;

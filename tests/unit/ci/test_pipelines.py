@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,10 +12,25 @@ from pathlib import Path
 import pytest
 import yaml
 
+from consumer.settings import ParserSettings
 from contracts.policy import Policy
-from tests.pipelines import CI, Step, github_steps, gitlab_steps, jenkins_steps
+from tests.pipelines import (
+    CI,
+    Steps,
+    github_steps,
+    gitlab_steps,
+    gitlab_variables,
+    jenkins_parameters,
+    jenkins_steps,
+    literals,
+    load,
+    promotion,
+)
+from tests.unit.test_docs_commands import parse
 
-ROAD = ["install", "add", "compare", "shadow", "approve", "promote"]
+ROAD = ["install", "check", "add", "verify", "compare", "shadow", "approve", "promote"]
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
+SERVERS = [gitlab_steps, github_steps, jenkins_steps]
 
 
 def run(*command: str) -> None:
@@ -26,13 +42,17 @@ def beside_python(program: str) -> str:
     return str(Path(sys.executable).parent / program)
 
 
-def test_the_shell_script_is_clean_by_shellcheck() -> None:
-    run(beside_python("shellcheck"), str(CI / "promote.sh"))
+def test_the_shell_scripts_are_clean_by_shellcheck() -> None:
+    run(beside_python("shellcheck"), *map(str, CI.glob("*.sh")))
 
 
 @pytest.mark.parametrize(
     ("schema", "file"),
-    [("gitlab-ci", "gitlab-ci.yml"), ("github-workflows", "github-actions.yml")],
+    [
+        ("gitlab-ci", "gitlab-ci.yml"),
+        ("gitlab-ci", "gitlab-promote.yml"),
+        ("github-workflows", "github-actions.yml"),
+    ],
 )
 def test_a_pipeline_is_valid_by_its_makers_schema(schema: str, file: str) -> None:
     checker = beside_python("check-jsonschema")
@@ -42,7 +62,7 @@ def test_a_pipeline_is_valid_by_its_makers_schema(schema: str, file: str) -> Non
 def test_the_workflow_is_clean_by_actionlint() -> None:
     actionlint = shutil.which("actionlint")
     if actionlint is None:
-        pytest.skip("actionlint is not on PATH (go install github.com/rhysd/actionlint/…)")
+        pytest.skip(f"actionlint is not on PATH: go install {ACTIONLINT}")
     run(actionlint, str(CI / "github-actions.yml"))
 
 
@@ -51,11 +71,89 @@ def test_the_workflow_puts_no_expression_into_a_shell() -> None:
     assert not [step.script for step in github_steps() if "${{" in step.script]
 
 
-@pytest.mark.parametrize("steps", [gitlab_steps, github_steps, jenkins_steps])
-def test_every_pipeline_takes_the_same_road(steps: object) -> None:
-    listed: list[Step] = steps()  # type: ignore[operator]  # one of the three above
-    named = [name for step in listed for name in re.findall(r"promote\.sh (\w+)", step.script)]
+@pytest.mark.parametrize("steps", SERVERS)
+def test_every_pipeline_takes_the_same_road(steps: Steps) -> None:
+    named = [
+        name
+        for step in promotion(steps())
+        for name in re.findall(r"promote\.sh (\w+)", step.script)
+    ]
     assert [name for name in dict.fromkeys(named) if name in ROAD] == ROAD
+
+
+@pytest.mark.parametrize("steps", SERVERS)
+@pytest.mark.parametrize(
+    ("pipeline", "commands"),
+    [
+        ("change", ["make lint", "make test", "deploy/ci/image.sh", "deploy/ci/bench.sh"]),
+        ("switch", ['mgeo deploy switch --to "$SWITCH_TO"', "mgeo deploy status"]),
+        ("switch-back", ["mgeo deploy switch-back", "mgeo deploy status"]),
+        ("rollback", ["deploy/ci/promote.sh rollback"]),
+    ],
+)
+def test_every_server_offers_the_same_pipelines(
+    steps: Steps, pipeline: str, commands: list[str]
+) -> None:
+    scripts = "\n".join(step.script for step in steps() if step.pipeline == pipeline)
+    places = [scripts.find(command) for command in commands]
+    assert -1 not in places, commands
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("steps", SERVERS)
+def test_every_command_of_mgeo_in_a_pipeline_can_be_called(steps: Steps) -> None:
+    called = {
+        line for step in steps() for line in step.script.splitlines() if line.startswith("mgeo ")
+    }
+    assert len(called) == 3
+    for line in called:
+        parse(shlex.split(line)[1:])
+
+
+@pytest.mark.parametrize("steps", SERVERS)
+def test_nothing_of_a_promotion_happens_in_another_pipeline(steps: Steps) -> None:
+    others = [step for step in steps() if step.pipeline not in ("model", "rollback")]
+    named = {name for step in others for name in re.findall(r"promote\.sh (\w+)", step.script)}
+    assert named <= {"install", "comment"}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        gitlab_variables(load("gitlab-ci.yml")),
+        literals(load("github-actions.yml")["env"]),
+        jenkins_parameters(),
+    ],
+    ids=["gitlab", "github", "jenkins"],
+)
+def test_thresholds_device_budget_and_length_are_variables_with_the_defaults_of_the_code(
+    variables: dict[str, str],
+) -> None:
+    defaults = {name: field.default for name, field in ParserSettings.model_fields.items()}
+    assert variables["MGEO_DEVICE"] == defaults["device"]
+    assert int(variables["MGEO_TOKEN_BUDGET"]) == defaults["token_budget"]
+    assert int(variables["MGEO_SEQUENCE_LENGTH"]) == defaults["sequence_length"]
+    assert variables.get("PROMOTE_SET", "") == "", "by default the policy is not changed"
+    for script, name in (
+        ("bench.sh", "BENCH_MAX_REGRESSION"),
+        ("promote.sh", "PROMOTE_MIN_RIGHT"),
+    ):
+        assert f"${{{name}:-{variables[name]}}}" in (CI / script).read_text("utf-8")
+
+
+def test_the_child_pipeline_of_a_candidate_is_there() -> None:
+    """What promote.sh writes names a file, and the whole pipeline starts just that."""
+    script = (CI / "promote.sh").read_text("utf-8")
+    [child] = re.findall(r"PROMOTE_PIPELINE:-deploy/ci/([\w.-]+)", script)
+    assert (CI / child).is_file()
+    whole = load("gitlab-ci.yml")
+    job = whole["promotion"]["trigger"]["include"][0]
+    assert whole[job["job"]]["variables"]["PROMOTE_CHILD"] == job["artifact"]
+    assert job["artifact"] in whole[job["job"]]["artifacts"]["paths"]
+    passed_to_child = whole["variables"].keys()
+    assert not passed_to_child & {"PROMOTE_VERSION", "PROMOTE_MODEL", "PROMOTE_ROLLOUT"}, (
+        "a trigger's variables overrule the child's own"
+    )
 
 
 def test_the_shipped_policy_is_the_default_one_with_an_approval() -> None:

@@ -4,13 +4,18 @@ to stands in for mgeo here. Against the real one: tests/integration/test_pipelin
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
+import yaml
 
 from tests.pipelines import CI
 
@@ -19,6 +24,7 @@ echo "$*" >>"$CALLS"
 trap 'echo detached >>"$CALLS"; kill $!; exit 124' TERM
 case "$*" in
   *"rollout status"*) echo '{"serving": {"stable": {"version": "mgeo-a-b-20260101"}}}' ;;
+  *check-updates*) cat "$UPDATES" ;;
   *"--output json"*) echo '{"rollout_id": "r-1"}' ;;
 esac
 if [ "${HANG:-}" ]; then
@@ -34,6 +40,7 @@ class Script:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.printed = self.said = ""
         self.calls_file, self.codes_file = folder / "calls", folder / "codes"
         self.calls_file.touch()
         program = folder / "bin" / "mgeo"
@@ -45,7 +52,10 @@ class Script:
             "PATH": f"{program.parent}:{os.environ['PATH']}",
             "CALLS": str(self.calls_file),
             "CODES": str(self.codes_file),
+            "UPDATES": str(folder / "updates.json"),
             "PROMOTE_VERSION": "mgeo-c-d-20260202",
+            # These tests may themselves run on one of the servers.
+            **dict.fromkeys(("GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"), ""),
         }
 
     @property
@@ -65,8 +75,12 @@ class Script:
 
     def __call__(self, step: str, *codes: int, **environment: str) -> int:
         process = self.start(step, *codes, **environment)
-        process.communicate(timeout=30)
+        self.printed, self.said = process.communicate(timeout=30)
         return process.returncode
+
+    def hub_has(self, *updates: dict[str, object]) -> None:
+        """What `mgeo model check-updates` is going to answer."""
+        (self.folder / "updates.json").write_text(json.dumps(updates))
 
 
 @pytest.fixture
@@ -100,6 +114,14 @@ def test_the_later_steps_speak_of_the_rollout_that_was_started(script: Script) -
 
     assert script.calls[1].startswith("rollout approve r-1")
     assert script.calls[2].startswith("rollout wait r-1")
+
+
+def test_another_rollout_is_not_taken_for_that_of_an_earlier_build(script: Script) -> None:
+    """A server may keep a workspace from build to build."""
+    script("shadow", 0)
+    script("shadow", 7)
+
+    assert script("promote", 0) == 2
 
 
 @pytest.mark.parametrize("step", ["approve", "promote", "abort", "rollback"])
@@ -139,6 +161,158 @@ def test_a_cancelled_job_detaches_at_once(script: Script, number: signal.Signals
 def test_compare_names_the_model_that_serves(script: Script) -> None:
     assert script("compare", 0, PROMOTE_GOLDEN="golden.jsonl") == 0
     assert script.calls[1].startswith("model compare mgeo-a-b-20260101 mgeo-c-d-20260202 ")
+
+
+NEW = {"new": True, "version": "mgeo-base-f-20261126", "model": "modelscope:damo/x@f"}
+KNOWN = {"new": False, "version": None, "model": "modelscope:damo/y@e"}
+
+
+def test_what_is_new_on_the_hub_becomes_the_candidate_of_the_later_steps(script: Script) -> None:
+    script.hub_has(KNOWN, NEW)
+    outputs = script.folder / "outputs"
+
+    named = {"PROMOTE_VERSION": "", "GITHUB_OUTPUT": str(outputs)}
+    assert script("check", 0, PROMOTE_HUB="damo/x@main damo/y", **named) == 0
+    assert script.calls == ["model check-updates damo/x@main damo/y --output json"]
+    assert outputs.read_text() == "version=mgeo-base-f-20261126\nmodel=modelscope:damo/x@f\n"
+    for step in ("add", "verify", "shadow"):
+        assert script(step, 0, 0, **named) == 0
+    asked = [call.partition(" --")[0] for call in script.calls[1:]]
+    assert asked == [
+        "model add modelscope:damo/x@f",
+        "model verify mgeo-base-f-20261126",
+        "model selfcheck mgeo-base-f-20261126",
+        "rollout start",
+    ]
+    assert "--candidate mgeo-base-f-20261126" in script.calls[-1]
+
+
+def test_where_nothing_is_new_there_is_no_candidate_and_no_failure(script: Script) -> None:
+    script.hub_has(NEW)
+    script("check", 0, PROMOTE_VERSION="")
+    script.hub_has(KNOWN)
+    outputs = script.folder / "outputs"
+
+    assert script("check", 0, PROMOTE_VERSION="", GITHUB_OUTPUT=str(outputs)) == 0
+    assert outputs.read_text() == "version=\nmodel=\n"
+    assert "Nothing is new" in script.said
+    assert script("add", 0, PROMOTE_VERSION="") == 2, "an earlier candidate must be forgotten"
+
+
+def test_of_several_new_models_one_is_taken_and_the_others_are_said(script: Script) -> None:
+    script.hub_has(NEW, {**NEW, "model": "modelscope:damo/z@d"})
+
+    assert script("check", 0, PROMOTE_VERSION="") == 0
+    assert "The candidate is mgeo-base-f-20261126, from modelscope:damo/x@f" in script.said
+    assert "for the next pipeline: modelscope:damo/z@d" in script.said
+
+
+def test_to_have_looked_for_nothing_is_no_good_news(script: Script) -> None:
+    script.hub_has()
+
+    assert script("check", 0, PROMOTE_VERSION="") == 2
+    assert "set PROMOTE_HUB" in script.said
+
+
+@pytest.mark.parametrize("code", [1, 2, 6, 70])
+def test_a_hub_that_could_not_be_asked_is_a_failure(script: Script, code: int) -> None:
+    script.hub_has(NEW)
+
+    assert script("check", code, PROMOTE_VERSION="") == code
+    assert not (script.folder / "reports" / "candidate").exists()
+
+
+def test_a_hub_that_is_away_is_asked_again(script: Script) -> None:
+    script.hub_has(NEW)
+
+    assert script("check", 6, 0, PROMOTE_VERSION="", PROMOTE_TRIES="2", PROMOTE_PAUSE="0s") == 0
+    assert len(script.calls) == 2
+
+
+def test_a_named_candidate_is_taken_without_a_look_at_the_hub(script: Script) -> None:
+    assert script("check", 0, PROMOTE_MODEL="a folder/model") == 0
+    assert script.calls == []
+    assert script("add", 0, PROMOTE_VERSION="") == 0
+    assert script.calls == ["model add a folder/model --version mgeo-c-d-20260202"]
+    assert script("check", 0, PROMOTE_VERSION="", PROMOTE_MODEL="./model") == 2
+
+
+def test_a_candidate_without_a_source_must_be_in_the_store(script: Script) -> None:
+    assert script("add", 0) == 0
+    assert script.calls == ["model show mgeo-c-d-20260202"]
+    assert script("add", 2) == 2
+
+
+def test_gitlab_gets_a_pipeline_that_promotes_only_where_there_is_a_candidate(
+    script: Script,
+) -> None:
+    child = script.folder / "promotion.yml"
+    model = 'a "model"'
+    assert script("check", PROMOTE_MODEL=model, PROMOTE_CHILD=str(child)) == 0
+    assert yaml.safe_load(child.read_text()) == {
+        "include": [{"local": "/deploy/ci/gitlab-promote.yml"}],
+        "variables": {"PROMOTE_VERSION": "mgeo-c-d-20260202", "PROMOTE_MODEL": model},
+    }
+    script.hub_has(KNOWN)
+    assert script("check", 0, PROMOTE_VERSION="", PROMOTE_CHILD=str(child)) == 0
+    document = yaml.safe_load(child.read_text())
+    assert document.keys() == {"nothing-new"}, "a manual job would leave the pipeline blocked"
+    assert document["nothing-new"].keys() == {"script"}
+
+
+@pytest.mark.parametrize(("named", "asked"), [("current", ""), ("r-7", "r-7 ")])
+def test_a_rollback_that_is_asked_for_by_itself_waits_until_it_is_done(
+    script: Script, named: str, asked: str
+) -> None:
+    assert script("rollback", 0, 0, PROMOTE_ROLLOUT=named) == 0
+    assert script.calls[0].startswith(f"rollout rollback {asked}--output json")
+    assert script.calls[1].startswith("rollout wait r-1 --until ROLLED_BACK")
+    assert script("rollback", 1, PROMOTE_ROLLOUT=named) == 1
+    assert len(script.calls) == 3, "what was refused is not waited for"
+
+
+def test_a_rollback_is_only_done_when_everything_has_returned(script: Script) -> None:
+    assert script("rollback", 0, 124, PROMOTE_ROLLOUT="current") == 124
+
+
+@pytest.mark.parametrize(("code", "shown"), [(0, 0), (1, 0), (3, 1), (4, 1), (124, 1)])
+def test_github_shows_what_is_neither_success_nor_failure(
+    script: Script, code: int, shown: int
+) -> None:
+    script("shadow", code, GITHUB_ACTIONS="true")
+    assert script.printed.count("::warning title=Not done::") == shown
+    script("shadow", code)
+    assert "::warning" not in script.printed
+
+
+def test_the_summary_is_put_on_the_merge_request(script: Script) -> None:
+    asked: list[tuple[str, str | None, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            asked.append((self.path, self.headers["PRIVATE-TOKEN"], parse_qs(body)["body"][0]))
+            self.send_response(201)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nobody watches."""
+
+    page = script.folder / "reports" / "shadow" / "report.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("# 通过\n")
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        environment = {
+            "CI_API_V4_URL": f"http://127.0.0.1:{server.server_address[1]}/api/v4",
+            "CI_PROJECT_ID": "7",
+            "CI_MERGE_REQUEST_IID": "3",
+            "PROMOTE_GITLAB_TOKEN": "t0ken",
+        }
+        assert script("comment", **environment) == 0
+    assert asked == [("/api/v4/projects/7/merge_requests/3/notes", "t0ken", "# 通过\n")]
+    assert script("comment", **environment) == 0, "publishing never decides a job"
+    assert "could not be published" in script.said
 
 
 def test_a_missing_variable_is_named(script: Script) -> None:
