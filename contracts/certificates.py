@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from contracts.credentials import refresh, show_client_certificate
+from contracts.errors import MgeoError
 from contracts.settings import KafkaSettings
 
 if TYPE_CHECKING:
@@ -26,12 +28,18 @@ async def watch_certificates(
     """Look at the certificates now and every hour, until cancelled; ends at once without TLS.
 
     A file may be replaced and a broker restarted under a running service, so nothing is read
-    once and for all. What cannot be read keeps the value it had.
+    once and for all: files that were replaced are loaded for connections to come. What cannot be
+    read keeps the value it had.
     """
     if not settings.kafka_security_protocol.endswith("SSL"):
         return
     while True:
-        for which, ends in (await certificate_ends(settings)).items():
+        found = await certificate_ends(settings)
+        if not refresh(settings):
+            # What is in use is still the old one, and ends when the old one does.
+            found.pop("client", None)
+            _warn("replaced certificates not usable", None)
+        for which, ends in found.items():
             show(which, ends.timestamp())
         await asyncio.sleep(every_s)
 
@@ -39,18 +47,26 @@ async def watch_certificates(
 async def certificate_ends(settings: KafkaSettings) -> dict[str, datetime]:
     """When the first certificate of each kind ends; a kind that cannot be read is left out.
 
-    ``authority``: of the file in ``kafka_ssl_ca_file``. ``broker``: of those that the bootstrap
-    servers show.
+    ``authority``: of the file in ``kafka_ssl_ca_file``. ``client``: of our own, in
+    ``kafka_ssl_certificate_file``. ``broker``: of those that the bootstrap servers show.
     """
     found: dict[str, datetime] = {}
-    authorities = settings.kafka_ssl_ca_file
-    if authorities is not None:
+    files = {
+        "authority": settings.kafka_ssl_ca_file,
+        "client": settings.kafka_ssl_certificate_file,
+    }
+    for kind, file in files.items():
+        if file is None:
+            continue
         try:
-            found["authority"] = first_end(await asyncio.to_thread(authorities.read_bytes))
+            found[kind] = first_end(await asyncio.to_thread(file.read_bytes))
         except (OSError, ValueError) as error:
             _warn("certificates not readable", error)
     shown = await asyncio.gather(
-        *(_broker_end(server.strip()) for server in settings.kafka_bootstrap_servers.split(","))
+        *(
+            _broker_end(server.strip(), settings)
+            for server in settings.kafka_bootstrap_servers.split(",")
+        )
     )
     brokers = [end for end in shown if end is not None]
     if brokers:
@@ -69,7 +85,7 @@ def first_end(pem: bytes) -> datetime:
     return min(_end(certificate) for certificate in load_pem_x509_certificates(pem))
 
 
-async def _broker_end(server: str) -> datetime | None:
+async def _broker_end(server: str, settings: KafkaSettings) -> datetime | None:
     from cryptography.x509 import load_der_x509_certificate
 
     host, _, port = server.rpartition(":")
@@ -78,6 +94,7 @@ async def _broker_end(server: str) -> datetime | None:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
+        show_client_certificate(context, settings)
         async with asyncio.timeout(_ANSWER_WITHIN_S):
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
             try:
@@ -85,7 +102,7 @@ async def _broker_end(server: str) -> datetime | None:
             finally:
                 writer.close()
         return _end(load_der_x509_certificate(raw))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MgeoError) as error:
         _warn("certificate of a broker not readable", error)
         return None
 
@@ -94,7 +111,7 @@ def _end(certificate: Certificate) -> datetime:
     return certificate.not_valid_after_utc
 
 
-def _warn(what: str, error: Exception) -> None:
+def _warn(what: str, error: Exception | None) -> None:
     from contracts.logs import get_logger  # a logger is heavy to make
 
-    get_logger(__name__).warning(what, error=type(error).__name__)
+    get_logger(__name__).warning(what, error=type(error).__name__ if error else "")

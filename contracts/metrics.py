@@ -42,7 +42,7 @@ _CONTROL_ERRORS: Final = MetricSpec(
 _CERTIFICATES: Final = MetricSpec(
     "mgeo_certificate_expiry_timestamp_seconds",
     "gauge",
-    "Unix time at which a certificate that Kafka is reached with ends: authority or broker",
+    "Unix time at which a certificate that Kafka is reached with ends: authority, client or broker",
     ("certificate",),
 )
 

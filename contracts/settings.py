@@ -39,11 +39,32 @@ class KafkaSettings(MgeoSettings):
     kafka_sasl_username: str | None = None
     """User name for SASL."""
 
+    kafka_sasl_username_file: Path | None = None
+    """File that holds the user name, as secrets are mounted by Kubernetes and Docker."""
+
     kafka_sasl_password: SecretStr | None = None
     """Password for SASL; never printed."""
 
+    kafka_sasl_password_file: Path | None = None
+    """File that holds the password. Better than the variable: an environment is inherited, and
+    shown by many tools."""
+
     kafka_ssl_ca_file: Path | None = None
-    """PEM file of the authority that signed the brokers' certificates; default: the system's."""
+    """PEM file of the authority that signed the brokers' certificates; default: the system's.
+    Certificates and host names are always checked."""
+
+    kafka_ssl_certificate_file: Path | None = None
+    """PEM file of this client's own certificate and what leads from it to its authority: for
+    brokers that ask for one (mutual TLS)."""
+
+    kafka_ssl_key_file: Path | None = None
+    """PEM file of that certificate's private key; default: in the certificate's own file."""
+
+    kafka_ssl_key_password: SecretStr | None = None
+    """Password of the private key, where it is encrypted; never printed."""
+
+    kafka_ssl_key_password_file: Path | None = None
+    """File that holds the private key's password."""
 
     topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$", max_length=100)
     """Put before every topic and group name, so that several systems can share a cluster."""
@@ -79,21 +100,30 @@ class LimitSettings(MgeoSettings):
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Keyword arguments that every aiokafka client of ours is made with."""
+    """Keyword arguments that every aiokafka client of ours is made with.
+
+    Secrets are read from their files here, each time: a client that is made later has the new
+    ones. TLS is one context for all clients of these files (``contracts.credentials``).
+
+    Raises:
+        UsageError: ``credentials_missing``, ``credentials_twice``, ``secret_unreadable`` or
+            ``certificate_unreadable``.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
     }
-    if settings.kafka_security_protocol.endswith("SSL"):
-        from aiokafka.helpers import create_ssl_context
+    if settings.kafka_security_protocol == "PLAINTEXT":
+        return options
+    from contracts.credentials import sasl_credentials, tls_context
 
-        cafile = settings.kafka_ssl_ca_file
-        options["ssl_context"] = create_ssl_context(cafile=str(cafile) if cafile else None)
+    if settings.kafka_security_protocol.endswith("SSL"):
+        options["ssl_context"] = tls_context(settings)
     if settings.kafka_security_protocol.startswith("SASL"):
-        password = settings.kafka_sasl_password
+        username, password = sasl_credentials(settings)
         options |= {
             "sasl_mechanism": settings.kafka_sasl_mechanism,
-            "sasl_plain_username": settings.kafka_sasl_username,
-            "sasl_plain_password": password.get_secret_value() if password else None,
+            "sasl_plain_username": username,
+            "sasl_plain_password": password,
         }
     return options

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from contracts.access import refusal, why_refused
 from contracts.control import encode_state, first_state
 from contracts.errors import BackendUnreachableError
 from contracts.headers import cloud_event
@@ -44,6 +45,7 @@ async def write_first_state(kafka: KafkaSettings, spec: ModelSpec) -> str | None
 
     Raises:
         BackendUnreachableError: Kafka did not answer.
+        AccessRefusedError: it did, and refused.
     """
     names = kafka.names
     options = client_options(kafka)
@@ -77,6 +79,9 @@ async def write_first_state(kafka: KafkaSettings, spec: ModelSpec) -> str | None
         finally:
             await producer.stop()
     except (KafkaError, OSError) as error:
+        refused = refusal(error, kafka) or await why_refused(kafka)
+        if refused is not None:
+            raise refused from error
         raise BackendUnreachableError(
             f"the first control record was not written: {type(error).__name__}",
             hint="run the command again; it changes nothing that is there",

@@ -16,9 +16,15 @@ from typing import Any, Literal, Self
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.admin import ApiVersionRequest
 
+from contracts.access import not_authorized, refusal, why_refused
 from contracts.errors import BackendUnreachableError
 from contracts.limits import Limits
 from contracts.settings import KafkaSettings, LimitSettings, client_options
@@ -155,6 +161,9 @@ class TopicAdmin:
             await self._admin.start()
         except (KafkaError, OSError, TimeoutError) as error:
             await self._admin.close()
+            refused = refusal(error, self._kafka) or await why_refused(self._kafka)
+            if refused is not None:
+                raise refused from error
             raise BackendUnreachableError(
                 f"Kafka does not answer at {self._kafka.kafka_bootstrap_servers}.",
                 hint="Start a local broker with `mgeo up`, or set MGEO_KAFKA_BOOTSTRAP_SERVERS.",
@@ -184,10 +193,18 @@ class TopicAdmin:
         return {key: (lowest, highest) for key, lowest, highest in response.api_versions}
 
     async def find(self, specs: Sequence[TopicSpec]) -> dict[str, FoundTopic]:
-        """Look up those of the topics that exist, with the settings that their specs name."""
+        """Look up those of the topics that exist, with the settings that their specs name.
+
+        Raises:
+            AccessRefusedError: this user may not even see one of them.
+        """
+        described = await self._admin.describe_topics([spec.name for spec in specs])
+        for topic in described:
+            if for_code(topic["error_code"]) is TopicAuthorizationFailedError:
+                raise not_authorized("topic", topic["topic"], self._kafka)
         listed = {
             topic["topic"]: len(topic["partitions"])
-            for topic in await self._admin.describe_topics([spec.name for spec in specs])
+            for topic in described
             if topic["error_code"] == 0
         }
         config = await self._configs([spec for spec in specs if spec.name in listed])
@@ -237,6 +254,8 @@ class TopicAdmin:
             error = for_code(code)
             if error is TopicAlreadyExistsError:  # somebody was faster: it is compared like others
                 continue
+            if (refused := refusal(error(name), self._kafka)) is not None:
+                raise refused
             if code != 0:
                 raise DeployError(
                     f"Kafka refused to create the topic {name}: {message or error.__name__}.",
@@ -271,11 +290,10 @@ class TopicAdmin:
         found: dict[str, dict[str, str]] = {}
         for response in await self._admin.describe_configs(resources):
             for code, message, _kind, name, entries in response.resources:
+                if (refused := refusal(for_code(code)(name), self._kafka)) is not None:
+                    raise refused
                 if code != 0:
-                    raise DeployError(
-                        f"Kafka did not tell the settings of {name}: {message}",
-                        hint="The client needs the right to describe topic settings.",
-                    )
+                    raise DeployError(f"Kafka did not tell the settings of {name}: {message}")
                 found[name] = {entry[0]: _text(entry[1]) for entry in entries}
         return found
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiokafka import errors as kafka_errors
 
+from contracts.access import not_authorized, refusal, why_refused
 from contracts.errors import (
     BackendUnreachableError,
     FatalError,
@@ -26,14 +27,19 @@ async def connect(client: Any, kafka: KafkaSettings) -> None:
 
     Raises:
         BackendUnreachableError: no broker answers.
-        UsageError: ``authentication_failed`` or ``not_authorized``.
+        AccessRefusedError: it answers and will not have us; the code says why.
     """
     keep_addresses_out_of_logs()
     try:
         with translated(kafka):
             await client.start()
-    except BaseException:
+    except BaseException as error:
         await (client.stop() if hasattr(client, "stop") else client.close())
+        if isinstance(error, BackendUnreachableError):
+            # aiokafka says the same of a wrong password as of a broker that is away.
+            refused = await why_refused(kafka)
+            if refused is not None:
+                raise refused from error
         raise
 
 
@@ -68,10 +74,13 @@ async def require_topic(producer: Any, topic: str) -> int:
     Raises:
         UsageError: ``no_topic`` when Kafka does not know it within 5 s; a topic that was
             created just now can take a moment to be known everywhere.
+        AccessRefusedError: this user may not see it.
     """
     try:
         async with asyncio.timeout(5):
             return len(await producer.partitions_for(topic))
+    except kafka_errors.TopicAuthorizationFailedError:
+        raise not_authorized("topic", topic) from None
     except TimeoutError:
         raise no_topic(topic) from None
 
@@ -102,6 +111,9 @@ def translated(kafka: KafkaSettings) -> Iterator[None]:
 
 def translate(error: kafka_errors.KafkaError, kafka: KafkaSettings) -> MgeoError:
     """This project's error for one of aiokafka's."""
+    refused = refusal(error, kafka)
+    if refused is not None:
+        return refused
     name = type(error).__name__
     match error:
         case kafka_errors.KafkaConnectionError() | kafka_errors.NodeNotReadyError():
@@ -121,14 +133,6 @@ def translate(error: kafka_errors.KafkaError, kafka: KafkaSettings) -> MgeoError
                 code="record_too_large",
                 hint="`mgeo topics check` says whether the topic has the size that it must have",
             )
-        case kafka_errors.AuthenticationFailedError() | kafka_errors.SaslAuthenticationFailed():
-            return UsageError("Kafka refused user name or password", code="authentication_failed")
-        case (
-            kafka_errors.TopicAuthorizationFailedError()
-            | kafka_errors.GroupAuthorizationFailedError()
-            | kafka_errors.ClusterAuthorizationFailedError()
-        ):
-            return UsageError("this user may not do that in Kafka", code="not_authorized")
         case kafka_errors.OffsetOutOfRangeError():
             return FatalError(
                 "records that were to be read are gone from the log",

@@ -12,7 +12,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.protocol.metadata import MetadataRequest
 
+from contracts.access import not_authorized
 from contracts.errors import BackendUnreachableError
 from contracts.settings import KafkaSettings, client_options
 from producer.connection import close_reader, connect, no_topic, translated
@@ -180,9 +183,17 @@ async def require_topic(consumer: Any, topic: str) -> None:
 
     Raises:
         UsageError: ``no_topic``.
+        AccessRefusedError: this user may not see it.
     """
-    if topic not in await consumer.topics():
-        raise no_topic(topic)
+    if topic in await consumer.topics():
+        return
+    # Asked for everything, Kafka leaves out what may not be seen; asked by name, it says so.
+    client = consumer._client
+    request = MetadataRequest([topic], allow_auto_topic_creation=False)
+    answer = await client.send(client.get_random_node(), request)
+    if any(found[0] == TopicAuthorizationFailedError.errno for found in answer.topics):
+        raise not_authorized("topic", topic)
+    raise no_topic(topic)
 
 
 async def partitions_of(consumer: Any, topic: str) -> list[int]:

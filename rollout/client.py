@@ -14,9 +14,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from contracts.access import refusal, why_refused
 from contracts.audit import AuditRecord, RequestEntry, decode_audit
 from contracts.control import RolloutState, decode_state, supersedes
-from contracts.errors import BackendUnreachableError, PermanentError, TransientError
+from contracts.errors import BackendUnreachableError, MgeoError, PermanentError, TransientError
 from contracts.headers import cloud_event
 from contracts.offset_metadata import OffsetMetadata
 from contracts.requests import RolloutRequest, encode_request
@@ -162,7 +163,7 @@ class RolloutClient:
             response = await admin.describe_consumer_groups([group])
             return sum(len(found[5]) for answer in response for found in answer.groups)
         except (KafkaError, OSError) as error:
-            raise self._away() from error
+            raise await self._failed(error) from error
         finally:
             await admin.close()
 
@@ -171,7 +172,7 @@ class RolloutClient:
         try:
             found = {topic: await group_notes(self._kafka, group, topic) for topic in names.inputs}
         except (KafkaError, OSError) as error:
-            raise self._away() from error
+            raise await self._failed(error) from error
         return {
             InputPartition(topic == names.interactive, partition): note
             for topic, one in found.items()
@@ -184,7 +185,7 @@ class RolloutClient:
             await admin.start()
         except (KafkaError, OSError) as error:
             await admin.close()
-            raise self._away() from error
+            raise await self._failed(error) from error
         return admin
 
     async def _send(self, request: RolloutRequest) -> None:
@@ -205,12 +206,14 @@ class RolloutClient:
                 ),
             )
         except (KafkaError, OSError) as error:
-            raise self._away() from error
+            raise await self._failed(error) from error
         finally:
             await producer.stop()
 
-    def _away(self) -> BackendUnreachableError:
-        return _away(self._kafka.kafka_bootstrap_servers)
+    async def _failed(self, error: Exception) -> MgeoError:
+        """Refused, or away."""
+        refused = refusal(error, self._kafka) or await why_refused(self._kafka)
+        return refused or _away(self._kafka.kafka_bootstrap_servers)
 
 
 class _Presence:

@@ -8,7 +8,9 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAuthorizationFailedError
 
+from contracts.access import not_authorized
 from contracts.errors import FatalError
 
 
@@ -68,8 +70,15 @@ def check_topics(
 
 
 async def find_topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, FoundTopic]:
-    """Look the topics up; a missing one is absent from the answer."""
+    """Look the topics up; a missing one is absent from the answer.
+
+    Raises:
+        AccessRefusedError: this user may not even see one of them.
+    """
     described: Sequence[Mapping[str, Any]] = await admin.describe_topics(list(names))
+    for topic in described:
+        if topic["error_code"] == TopicAuthorizationFailedError.errno:
+            raise not_authorized("topic", topic["topic"])
     existing = {
         topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0
     }

@@ -45,6 +45,7 @@ from consumer.stream.sink import AtLeastOnceSink, Sink, TransactionalSink
 from consumer.stream.telemetry import Telemetry
 from consumer.stream.traffic import BulkBatches, Traffic
 from consumer.stream.waiting import first_of, let_go, or_event, sleep_or
+from contracts.access import refusal, why_refused
 from contracts.certificates import watch_certificates
 from contracts.control import RolloutState
 from contracts.errors import MgeoError
@@ -192,7 +193,11 @@ class Worker:
     # --- before joining -----------------------------------------------------------------------
 
     async def _preflight(self, stop: asyncio.Event) -> AIOKafkaAdminClient | None:
-        """An admin client, once the broker answers; None when stopped before."""
+        """An admin client, once the broker answers; None when stopped before.
+
+        Raises:
+            AccessRefusedError: it answers, and will not have us.
+        """
         self._health.waiting_for("the broker")
         while not stop.is_set():
             admin = AIOKafkaAdminClient(**self._options)
@@ -201,6 +206,7 @@ class Worker:
                     return admin
             except (KafkaError, OSError) as error:
                 _log.warning("broker unreachable", error=type(error).__name__)
+                await self._end_if_refused(error)
             await let_go(admin.close(), 5.0)
             await sleep_or(stop, 1.0)
         return None
@@ -215,7 +221,7 @@ class Worker:
         """
         self._health.waiting_for("the broker")
         role = self._role
-        names = [*role.inputs, *role.largest, *role.replies]
+        names = [*role.inputs, *role.largest, *role.replies, self._kafka.names.control]
         found: dict[str, FoundTopic] = {}
 
         async def look() -> None:
@@ -233,8 +239,19 @@ class Worker:
                     return True
             except (KafkaError, OSError) as error:
                 _log.warning("broker unreachable", error=type(error).__name__)
+                await self._end_if_refused(error)
                 await sleep_or(stop, 1.0)
         return False
+
+    async def _end_if_refused(self, error: Exception) -> None:
+        """Trying again does not help where Kafka is there and refuses.
+
+        Raises:
+            AccessRefusedError: it does.
+        """
+        refused = refusal(error, self._kafka) or await why_refused(self._kafka)
+        if refused is not None:
+            raise refused from error
 
     async def _follow(self) -> None:
         await follow_control(
@@ -373,6 +390,7 @@ class Worker:
             return await membership.run(leave)
         except (KafkaError, OSError) as error:
             _log.warning("membership ended", error=type(error).__name__)
+            await self._end_if_refused(error)
             return "lane_lost"
         finally:
             self._membership = None

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from consumer.stream.waiting import let_go
+from contracts.access import refusal
 from contracts.control import RolloutState, decode_state, supersedes
 from contracts.errors import PermanentError
 from contracts.logs import get_logger
@@ -28,6 +29,9 @@ async def follow_control(
 
     Of what was written before the call only the newest good state is handed on. A record
     that cannot be used is counted and logged; the last good state stays in force.
+
+    Raises:
+        AccessRefusedError: this user may not read the topic.
     """
     partition = TopicPartition(topic, 0)
     current: RolloutState | None = None
@@ -54,6 +58,9 @@ async def follow_control(
                     current, pending = pending, None
                     on_state(current)
         except (KafkaError, OSError) as error:
+            refused = refusal(error)
+            if refused is not None:
+                raise refused from error
             _log.warning("control topic unreachable", error=type(error).__name__)
             await asyncio.sleep(1.0)
         finally:

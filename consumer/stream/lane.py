@@ -29,6 +29,7 @@ from consumer.stream.sides import Route
 from consumer.stream.sink import Sink, SinkLostError
 from consumer.stream.telemetry import Telemetry
 from consumer.stream.traffic import Traffic
+from contracts.access import AccessRefusedError
 from contracts.control import RolloutState
 from contracts.events import Origin
 from contracts.logs import get_logger
@@ -137,6 +138,8 @@ class Lane:
         self._pending_adoption: OffsetMetadata | None = None
         self._reread: int | None = None  # the first record that was thrown away and comes again
         self._noted = Note()  # about the record at the frontier, as committed
+        self.refused: AccessRefusedError | None = None
+        """Why it was lost, where that will not pass by itself."""
         self._last_commit_at = float("-inf")
         self._sink_lock = asyncio.Lock()
         self._commit_task: asyncio.Task[None] | None = None
@@ -485,6 +488,7 @@ class Lane:
             try:
                 await asyncio.shield(self._commit_task)
             except SinkLostError as error:
+                self.refused = error.refused
                 self._lose(str(error), fenced=error.fenced)
             except asyncio.CancelledError:
                 self._lose("cancelled while committing")

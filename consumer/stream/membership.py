@@ -28,6 +28,7 @@ from consumer.stream.residency import Residency, ResidentSet
 from consumer.stream.sink import SinkLostError
 from consumer.stream.telemetry import Telemetry
 from consumer.stream.waiting import first_of, let_go, or_event
+from contracts.access import refusal
 from contracts.errors import FatalError
 from contracts.logs import get_logger
 from contracts.offset_metadata import OffsetMetadata
@@ -165,6 +166,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
         Raises:
             FatalError: the process must not go on; see ``first_position``.
+            AccessRefusedError: Kafka says that this user may not do what is needed.
             KafkaError: the broker could not be reached to begin with.
         """
         try:
@@ -359,10 +361,14 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                 partition=partition.partition,
                 reason=str(error),
             )
+            if error.refused is not None:
+                self._fail(error.refused)
             self._leave.set()
         except FatalError as error:
             self._fail(error)
         except KafkaError as error:
+            if (refused := refusal(error)) is not None:
+                self._fail(refused)
             _log.warning(
                 "lane did not open",
                 topic=partition.topic,
@@ -434,7 +440,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     def on_lost(self, lane: Lane) -> None:
         """A lane is gone: leave the group, so that all of it is assigned anew."""
-        del lane
+        if lane.refused is not None:
+            self._fail(lane.refused)
         self._leave.set()
 
     def _fail(self, error: BaseException) -> None:

@@ -24,6 +24,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.stream.records import Outgoing
 from consumer.stream.waiting import let_go
+from contracts.access import AccessRefusedError, refusal
 from contracts.errors import TransientError
 from contracts.logs import get_logger
 
@@ -41,10 +42,15 @@ class SinkLostError(TransientError):
 
     default_code = "sink_lost"
 
-    def __init__(self, message: str, *, fenced: bool = False) -> None:
-        """``fenced``: the broker said that another owner has taken over."""
+    def __init__(
+        self, message: str, *, fenced: bool = False, refused: AccessRefusedError | None = None
+    ) -> None:
+        """``fenced``: the broker said that another owner has taken over; ``refused``: that this
+        user may not, and that another try would end alike.
+        """
         super().__init__(message)
         self.fenced = fenced
+        self.refused = refused
 
 
 class Sink(Protocol):
@@ -115,7 +121,9 @@ class TransactionalSink:
             # Fencing, a time-out and a failed send cannot be told apart reliably. The broker
             # ends the transaction: at its time-out, or when the next owner starts.
             raise SinkLostError(
-                f"the transaction failed: {type(error).__name__}", fenced=_is_fencing(error)
+                f"the transaction failed: {type(error).__name__}",
+                fenced=_is_fencing(error),
+                refused=refusal(error),
             ) from error
 
     async def close(self) -> None:
@@ -158,6 +166,7 @@ class AtLeastOnceSink:
             raise SinkLostError(
                 f"the commit failed: {type(error).__name__}",
                 fenced=isinstance(error, CommitFailedError),
+                refused=refusal(error),
             ) from error
 
     async def close(self) -> None:
@@ -172,7 +181,9 @@ async def _start(producer: AIOKafkaProducer) -> None:
         await producer.start()
     except (KafkaError, OSError) as error:
         await _stop(producer)
-        raise SinkLostError(f"the producer did not start: {type(error).__name__}") from error
+        raise SinkLostError(
+            f"the producer did not start: {type(error).__name__}", refused=refusal(error)
+        ) from error
     except asyncio.CancelledError:
         await _stop(producer)
         raise

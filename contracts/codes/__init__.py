@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from contracts.codes import (
+    access,
     gateway,
     inputs,
     judging,
@@ -29,6 +30,7 @@ GROUPS: Final = (
     ("Workers and the control topic", stream.CODES),
     ("Models", models.CODES),
     ("Publishing and reading results", publishing.CODES),
+    ("Being let into Kafka", access.CODES),
     ("The local stack", local.CODES),
     ("Rollouts and the controller", rollouts.CODES),
     ("Policies, gates and golden sets", judging.CODES),

@@ -26,18 +26,6 @@ CODES: Final = (
         "Name partitions that mgeo topics check shows.",
     ),
     CodeSpec(
-        "authentication_failed",
-        ("usage",),
-        "Kafka refused user name or password.",
-        "Check MGEO_KAFKA_SASL_USERNAME and MGEO_KAFKA_SASL_PASSWORD.",
-    ),
-    CodeSpec(
-        "not_authorized",
-        ("usage",),
-        "This user may not do that in Kafka.",
-        "Ask for the missing right on the topic, group or transactional id.",
-    ),
-    CodeSpec(
         "kafka_transient",
         ("transient",),
         "Kafka gave an answer that passes by itself.",

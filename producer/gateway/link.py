@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from contracts.access import AccessRefusedError
 from contracts.control import RolloutState, decode_state, supersedes
 from contracts.errors import FatalError, MgeoError, PermanentError, TransientError
 from contracts.headers import Header
@@ -92,6 +93,9 @@ class Link:
         Args:
             on_reply: given who we are, gives what takes each reply.
             watch_interval_s: how often the workers are looked at.
+
+        Raises:
+            ExceptionGroup: of AccessRefusedError: Kafka is there and refuses.
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._kept("producer", self._produce))
@@ -129,6 +133,8 @@ class Link:
         while True:
             try:
                 await work()
+            except AccessRefusedError:
+                raise  # no waiting mends that
             except (KafkaError, OSError, MgeoError, TimeoutError) as error:
                 code = error.code if isinstance(error, MgeoError) else "backend_unreachable"
                 if self._down[part] != code:

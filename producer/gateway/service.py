@@ -6,11 +6,11 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
+from contracts.access import AccessRefusedError
 from contracts.certificates import watch_certificates
 from contracts.control import UNUSABLE, RolloutState
 from contracts.errors import MgeoError
@@ -201,19 +201,27 @@ class Gateway:
 
         Raises:
             UsageError: ``port_in_use``.
+            AccessRefusedError: Kafka is there and refuses what the gateway needs.
         """
         from producer.gateway.app import make_app
         from producer.gateway.server import serve
 
-        work = [
+        needed: list[asyncio.Task[Any]] = [
             asyncio.create_task(
                 self._link.run(self._opened, self.settings.watch_interval_ms / 1000)
             ),
             asyncio.create_task(self._keep_publisher()),
+        ]
+        for task in needed:
+            task.add_done_callback(lambda _: stop.set())  # neither ends but by an error
+        work = [
+            *needed,
             asyncio.create_task(watch_certificates(self._kafka, self._note_certificate)),
         ]
         try:
             await serve(make_app(self), self.settings, stop, on_port, self.stop_taking)
+            for task in needed:
+                _raise_what_ended(task)
         finally:
             if self._desk is not None:
                 await self._desk.close()
@@ -235,15 +243,29 @@ class Gateway:
             update={"publish_linger_ms": _EVENTS_LINGER_MS, "limits": self.limits}
         )
         while True:
-            with suppress(MgeoError, OSError):
+            try:
                 async with AddressPublisher(self._kafka, settings) as publisher:
                     self._publisher = publisher
                     try:
                         await asyncio.Event().wait()
                     finally:
                         self._publisher = None
+            except AccessRefusedError:
+                raise  # no waiting mends that
+            except (MgeoError, OSError):
+                pass  # the link says that Kafka is away
             await asyncio.sleep(_EVENTS_AGAIN_S)
 
     @staticmethod
     def _not_now(code: str) -> ProblemError:
         return ProblemError(_WHY.get(code, "the gateway cannot serve"), code=code, retry_after_s=1)
+
+
+def _raise_what_ended(task: asyncio.Task[Any]) -> None:
+    """Raise what a part of the gateway ended with, if it has ended: the first of ours."""
+    error = task.exception() if task.done() and not task.cancelled() else None
+    while isinstance(error, BaseExceptionGroup):
+        ours = [one for one in error.exceptions if isinstance(one, MgeoError)]
+        error = ours[0] if ours else error.exceptions[0]
+    if error is not None:
+        raise error

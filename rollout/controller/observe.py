@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAuthorizationFailedError
 
+from contracts.access import not_authorized
 from contracts.topics import TopicNames
 from rollout.group_notes import GroupNotes, read_group
 
@@ -35,8 +37,15 @@ class Observer:
         await self._admin.close()
 
     async def missing(self, topics: tuple[str, ...]) -> list[str]:
-        """Those of these topics that Kafka does not have."""
+        """Those of these topics that Kafka does not have.
+
+        Raises:
+            AccessRefusedError: this user may not even see one of them.
+        """
         found = await self._admin.describe_topics(list(topics))
+        for topic in found:
+            if topic["error_code"] == TopicAuthorizationFailedError.errno:
+                raise not_authorized("topic", topic["topic"])
         return [topic["topic"] for topic in found if topic["error_code"] != 0]
 
     async def partitions(self) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
+from contracts.access import refusal, why_refused
 from contracts.certificates import watch_certificates
 from contracts.errors import MgeoError
 from contracts.logs import get_logger
@@ -81,7 +82,11 @@ class Controller:
         self._gathering = Gathering(parts.open_evidence)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until ``stop`` is set, then leave the group so that another takes over at once."""
+        """Serve until ``stop`` is set, then leave the group so that another takes over at once.
+
+        Raises:
+            AccessRefusedError: Kafka is there and will not have us, or not let us do our work.
+        """
         certificates = watch_certificates(self._kafka, self._telemetry.certificate)
         beside = [asyncio.create_task(self._beat()), asyncio.create_task(certificates)]
         try:
@@ -96,6 +101,11 @@ class Controller:
                     self._telemetry.waiting("an upgrade: a later release leads this system")
                     pause_s = _LONGEST_PAUSE_S
                 except (KafkaError, OSError, MgeoError) as error:
+                    refused = refusal(error, self._kafka)
+                    if refused is None and not isinstance(error, MgeoError):
+                        refused = await why_refused(self._kafka)
+                    if refused is not None:
+                        raise refused from error
                     _log.warning(
                         "standing by",
                         error=getattr(error, "code", type(error).__name__),

@@ -45,11 +45,20 @@ class RunningWorker:
             return await client.get(f"http://127.0.0.1:{self.port}{path}")
 
     async def ready(self, timeout_s: float = 30.0) -> None:
-        async with asyncio.timeout(timeout_s):
-            while not self.port or (await self.get("/readyz")).status_code != 200:
-                if self.task.done():
-                    self.task.result()
-                await asyncio.sleep(0.05)
+        said = ""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    if self.task.done():
+                        self.task.result()
+                    if self.port:
+                        answer = await self.get("/readyz")
+                        if answer.status_code == 200:
+                            return
+                        said = answer.text
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"not ready within {timeout_s:g} s: {said}") from None
 
     async def metric(self, name: str) -> float:
         total = 0.0

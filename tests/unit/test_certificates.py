@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from contracts.certificates import certificate_ends, first_end, watch_certificates
-from contracts.settings import KafkaSettings
+from contracts.settings import KafkaSettings, client_options
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -89,6 +89,40 @@ async def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
         kafka_ssl_ca_file=file,
     )
     assert await certificate_ends(away) == {}
+
+
+async def test_a_renewed_certificate_of_ours_counts_once_it_is_in_use(tmp_path: Path) -> None:
+    """A certificate without its new key cannot be used: the old one goes on, and ends."""
+    old, new = NOW + timedelta(days=4), NOW + timedelta(days=90)
+    mine, renewed = made(tmp_path, "mine", old), made(tmp_path, "renewed", new)
+    settings = KafkaSettings(
+        kafka_bootstrap_servers="127.0.0.1:1",
+        kafka_security_protocol="SSL",
+        kafka_ssl_certificate_file=mine,
+        kafka_ssl_key_file=tmp_path / "mine.key",
+    )
+    (tmp_path / "mine.key").write_bytes(mine.read_bytes())
+    client_options(settings)  # a client has loaded them
+    shown: list[tuple[str, float]] = []
+    looked = asyncio.Event()
+
+    def show(which: str, ends: float) -> None:
+        shown.append((which, ends))
+        looked.set()
+
+    watching = asyncio.create_task(watch_certificates(settings, show, every_s=0.01))
+    await looked.wait()
+    assert {*shown} == {("client", old.timestamp())}
+
+    mine.write_bytes(renewed.read_bytes())  # the key's file is still the old one
+    await asyncio.sleep(0.1)
+    assert {*shown} == {("client", old.timestamp())}
+
+    (tmp_path / "mine.key").write_bytes(renewed.read_bytes())
+    while ("client", new.timestamp()) not in shown:
+        looked.clear()
+        await looked.wait()
+    watching.cancel()
 
 
 def test_of_many_certificates_in_a_file_the_first_to_end_counts(tmp_path: Path) -> None:
