@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from contracts.errors import UsageError
-from contracts.settings import KafkaSettings
 from deploy.bench import sections as measure
 from deploy.bench.machine import commit, describe_machine, load_average
 from deploy.bench.models import BASE_RANDOM, BenchModel, find_model
@@ -83,7 +82,7 @@ def run_bench(
             return facts | {"ended_at": _now(), "sections": measured, "targets": judged}
 
         with LocalBroker(LocalSettings(), work_dir=scratch / "kafka") as broker:
-            kafka = KafkaSettings(kafka_bootstrap_servers=broker.bootstrap_servers)
+            kafka = broker.client()
             bench = Bench(kafka, plan, seed, scratch, plant_sleep_ms, say)
 
             def so_far(measured: dict[str, Any]) -> None:

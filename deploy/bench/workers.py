@@ -89,6 +89,7 @@ class WorkerProcess:
         environment = {
             **os.environ,
             "MGEO_KAFKA_BOOTSTRAP_SERVERS": kafka.kafka_bootstrap_servers,
+            "MGEO_KAFKA_SECURITY_PROTOCOL": kafka.kafka_security_protocol,
             "MGEO_TOPIC_PREFIX": kafka.topic_prefix,
             # Every text is to be parsed, and the machine's port 9464 may be taken.
             "MGEO_CACHE_CHARS": "0",

@@ -20,9 +20,12 @@ class Runner(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("up", epilog=example("mgeo up", "mgeo up --port 19092", "mgeo up --broker docker"))(
-        up
-    )
+    app.command(
+        "up",
+        epilog=example(
+            "mgeo up", "mgeo up --port 19092", "mgeo up --secure", "mgeo up --broker docker"
+        ),
+    )(up)
     app.command("down", epilog=example("mgeo down", "mgeo down --wipe"))(down)
 
 
@@ -38,6 +41,13 @@ def up(
     broker: Annotated[
         Runner, typer.Option(help="Run Kafka as a process from pip alone, or in Docker.")
     ] = Runner.PROCESS,
+    secure: Annotated[
+        bool,
+        typer.Option(
+            "--secure",
+            help="With TLS, a user for each role, and rights for none until they are granted.",
+        ),
+    ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Start a Kafka broker on this machine and leave it running.
@@ -46,11 +56,17 @@ def up(
     """
     from deploy.cli.download import jar_progress
     from deploy.local import stack
+    from deploy.local.security import SUPER_USER
     from deploy.local.settings import LocalSettings
 
     with jar_progress() as progress:
         result = stack.up(
-            LocalSettings(), port=port, kind=broker.value, notice=note, progress=progress
+            LocalSettings(),
+            port=port,
+            kind=broker.value,
+            secure=secure,
+            notice=note,
+            progress=progress,
         )
     if output is Output.JSON:
         print_json({"started": result.started, **asdict(result.state)})
@@ -60,6 +76,11 @@ def up(
     print(f"Kafka {state.kafka_version} {verb} at {state.bootstrap_servers}")
     if result.started:
         note("Next: mgeo topics create. Stop it with: mgeo down")
+    if state.environment:
+        note(
+            "Commands use its super user. To be another of its users: "
+            f"set -a; . {state.environment.replace(SUPER_USER, 'mgeo-worker')}; set +a"
+        )
     _say_who_finds_it(state.bootstrap_servers)
 
 

@@ -37,7 +37,6 @@ def demo(
     damaged one is stopped; then the promoted one is rolled back. Then the books: leaves with 0
     only if every address came out exactly once, from the one model that served it.
     """
-    from contracts.settings import KafkaSettings
     from deploy.demo.story import SHADOW_TOKEN_BUDGET, SHORTENED, Story
     from deploy.local import LocalBroker, LocalSettings
 
@@ -49,7 +48,7 @@ def demo(
         folder = Path(scratch)
         told.line("starting a Kafka broker of its own …")
         with LocalBroker(LocalSettings(), work_dir=folder / "kafka") as broker:
-            kafka = KafkaSettings(kafka_bootstrap_servers=broker.bootstrap_servers)
+            kafka = broker.client()
             told.line(f"Kafka answers at {broker.bootstrap_servers}")
             told.line("policy: the CI templates' (deploy/ci/rollout.yaml), thresholds untouched;")
             told.line(f"durations shortened: {', '.join(SHORTENED)}")

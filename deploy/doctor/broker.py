@@ -11,7 +11,7 @@ from contracts.settings import KafkaSettings
 from deploy.doctor.finding import Finding, absent, broken, ok
 from deploy.errors import JavaMissingError
 from deploy.local import jars as pinned_jars
-from deploy.local.discovery import VARIABLE, bootstrap_servers
+from deploy.local.discovery import VARIABLE, bootstrap_servers, kafka_settings
 from deploy.local.java import find_java
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import current
@@ -84,13 +84,15 @@ def kafka() -> Iterator[Finding]:
     except BackendUnreachableError:
         yield broken("Kafka", "no broker is set or running", f"mgeo up, or set {VARIABLE}")
         return
-    settings = KafkaSettings(kafka_bootstrap_servers=address)
+    settings = kafka_settings()
     try:
         yield from asyncio.run(_examine(settings))
     except BackendUnreachableError:
         local = current(LocalSettings()) is not None and not os.environ.get(VARIABLE)
         hint = "mgeo down, then mgeo up" if local else f"check {VARIABLE}, network and credentials"
         yield broken("Kafka", f"no answer at {address}", hint)
+    except MgeoError as error:  # it answers and refuses us, or what we are to show it is missing
+        yield broken("Kafka", f"{address}: {error}", error.hint)
 
 
 async def _examine(settings: KafkaSettings) -> list[Finding]:

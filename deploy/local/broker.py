@@ -14,15 +14,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
-from deploy.errors import BrokerStartError, DiskFullError
+from contracts.settings import KafkaSettings
+from deploy.errors import BrokerStartError, DataFolderError, DiskFullError
 from deploy.local import failure, jars, jvm, ports, properties, storage
 from deploy.local.java import find_java
 from deploy.local.process import BrokerProcess, environment, tail
-from deploy.local.readiness import wait_until_ready
+from deploy.local.readiness import plainly, wait_until_ready
+from deploy.local.security import SUPER_USER, LocalSecurity
 from deploy.local.settings import LocalSettings
 
 HOST = "127.0.0.1"
 START_ATTEMPTS = 3
+SECURITY = "security"
+"""The folder of certificates and passwords, beside the data of a secured broker."""
 
 
 class LocalBroker:
@@ -31,7 +35,9 @@ class LocalBroker:
     ``work_dir`` holds its data, configuration and logs and is kept when given; otherwise a
     temporary folder is used, which `stop` removes. ``port`` 0 takes a free one; the address stays
     the same over `restart`. ``detached`` lets it outlive this process. ``overrides`` are broker
-    settings by Kafka's names. ``on_spawn`` is called for each process started, before it answers.
+    settings by Kafka's names. ``secure`` makes it listen with TLS and ask for users, with rights
+    for nobody but the super user (`deploy.local.security`). ``on_spawn`` is called for each
+    process started, before it answers.
 
     Not thread-safe. Blocking throughout: call it from a thread inside an event loop.
     """
@@ -44,6 +50,7 @@ class LocalBroker:
         port: int = 0,
         detached: bool = False,
         overrides: Mapping[str, str] | None = None,
+        secure: bool = False,
         progress: jars.Progress | None = None,
         on_spawn: Callable[[LocalBroker], None] | None = None,
     ) -> None:
@@ -52,6 +59,10 @@ class LocalBroker:
         self.work_dir = work_dir or Path(tempfile.mkdtemp(prefix="mgeo-broker-"))
         self._fixed_port = port != 0
         self.port = port
+        self.mutual_port = 0
+        """Port for clients with certificates; 0 where the broker is not secured."""
+        self.security: LocalSecurity | None = None
+        self._secure = secure
         self._controller_port = 0
         self._detached = detached
         self._overrides = dict(overrides or {})
@@ -64,6 +75,12 @@ class LocalBroker:
     def bootstrap_servers(self) -> str:
         """Address for clients, ``host:port``. Fixed from the first `start` on."""
         return f"{HOST}:{self.port}"
+
+    def client(self, user: str = SUPER_USER) -> KafkaSettings:
+        """How this broker is reached; by which user matters only where it is secured."""
+        if self.security is None:
+            return plainly(self.bootstrap_servers)
+        return self.security.client(user, self.bootstrap_servers)
 
     @property
     def data_dir(self) -> Path:
@@ -212,6 +229,9 @@ class LocalBroker:
         )
         # Records are addresses: other users of this machine have no business with them.
         self.work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._require_same_security()
+        if self._secure:
+            self.security = LocalSecurity.prepare(self.work_dir / SECURITY)
         self._archive_scratch.unlink(missing_ok=True)
         archive = jvm.ClassArchive.of(
             settings.cache_dir, java, classpath, jars.pinned().digest, settings.broker_heap_mib
@@ -224,6 +244,7 @@ class LocalBroker:
                 lambda folder: self._properties(folder, port=1, controller_port=2),
                 jvm.command(java, [*flags, *shared], classpath, jvm.MAIN_STORAGE, []),
                 settings.broker_start_timeout_s,
+                self.security.format_arguments() if self.security is not None else (),
             )
 
         log4j2 = self.work_dir / "log4j2.xml"
@@ -247,14 +268,34 @@ class LocalBroker:
             if cause.code != failure.PORT_TAKEN or attempt == START_ATTEMPTS:
                 self._raise(cause)
 
+    def _require_same_security(self) -> None:
+        """Users are written when the data folder is made: it stays with or without them."""
+        formatted = storage.inspect_folder(self.data_dir) is storage.FolderState.FORMATTED
+        secured = (self.work_dir / SECURITY).exists()
+        if formatted and secured != self._secure:
+            how = "with" if secured else "without"
+            option = "add" if secured else "leave out"
+            raise DataFolderError(
+                f"The broker's data folder {self.data_dir} was made {how} security.",
+                hint=f"Either {option} --secure, or give its records up with: mgeo down --wipe",
+            )
+
     def _properties(self, folder: Path, port: int, controller_port: int) -> str:
+        secured: Mapping[str, str] = {}
+        if self.security is not None:
+            secured = self.security.broker_properties(
+                host=HOST,
+                port=port,
+                mutual_port=self.mutual_port or 3,  # formatting opens none
+                controller_port=controller_port,
+            )
         return properties.render(
             properties.server_properties(
                 host=HOST,
                 port=port,
                 controller_port=controller_port,
                 data_dir=folder,
-                overrides=self._overrides,
+                overrides={**secured, **self._overrides},
             )
         )
 
@@ -263,6 +304,8 @@ class LocalBroker:
             self.port = ports.free_port()
         if not self._controller_port or again:
             self._controller_port = ports.free_port()
+        if self._secure and (not self.mutual_port or again):
+            self.mutual_port = ports.free_port()
 
     def _run_once(self, command: list[str]) -> failure.Cause | None:
         """Start the process and wait for its first answer; None when it serves."""
@@ -275,8 +318,16 @@ class LocalBroker:
         if self._on_spawn is not None:
             self._on_spawn(self)
         timeout_s = self.settings.broker_start_timeout_s
-        ready = wait_until_ready(HOST, self.port, timeout_s=timeout_s, alive=process.is_alive)
+        ready = wait_until_ready(
+            HOST,
+            self.port,
+            timeout_s=timeout_s,
+            alive=process.is_alive,
+            client=self.client(),
+        )
         if ready and process.is_alive():
+            if self.security is not None:
+                self.security.write_environments(self.bootstrap_servers)
             return None
         ended = not process.is_alive()
         process.kill()

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from contracts.settings import KafkaSettings, client_options
+
 POLL_S = 0.05
 REQUEST_TIMEOUT_MS = 2000
 
@@ -21,14 +23,19 @@ def listens(host: str, port: int) -> bool:
         return False
 
 
-async def answers(bootstrap_servers: str) -> bool:
+def plainly(bootstrap_servers: str) -> KafkaSettings:
+    """How a broker without security is reached, whatever the environment says of others."""
+    return KafkaSettings(
+        kafka_bootstrap_servers=bootstrap_servers, kafka_security_protocol="PLAINTEXT"
+    )
+
+
+async def answers(kafka: KafkaSettings) -> bool:
     """Whether a Kafka broker answers ApiVersions and lists at least one broker in its cluster."""
     from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import KafkaError
 
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS
-    )
+    admin = AIOKafkaAdminClient(**client_options(kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
         await asyncio.wait_for(admin.start(), timeout=REQUEST_TIMEOUT_MS / 1000)
         cluster = await asyncio.wait_for(
@@ -42,19 +49,28 @@ async def answers(bootstrap_servers: str) -> bool:
         await admin.close()
 
 
-def answers_now(bootstrap_servers: str) -> bool:
-    """`answers`, for callers without an event loop, and for those inside one."""
+def answers_now(broker: KafkaSettings | str) -> bool:
+    """`answers`, for callers without an event loop, and for those inside one.
+
+    `broker` is how it is reached, or just where, for one without security.
+    """
+    kafka = plainly(broker) if isinstance(broker, str) else broker
     verdict: list[bool] = []
-    thread = threading.Thread(
-        target=lambda: verdict.append(asyncio.run(answers(bootstrap_servers)))
-    )
+    thread = threading.Thread(target=lambda: verdict.append(asyncio.run(answers(kafka))))
     thread.start()
     thread.join()
     return bool(verdict and verdict[0])
 
 
-def wait_until_ready(host: str, port: int, *, timeout_s: float, alive: Callable[[], bool]) -> bool:
-    """Wait for the broker's first answer.
+def wait_until_ready(
+    host: str,
+    port: int,
+    *,
+    timeout_s: float,
+    alive: Callable[[], bool],
+    client: KafkaSettings | None = None,
+) -> bool:
+    """Wait for the broker's first answer. `client` says how it is reached: None is plainly.
 
     True when it answered; false when `alive` said that its process has ended or the time is up.
     """
@@ -62,7 +78,7 @@ def wait_until_ready(host: str, port: int, *, timeout_s: float, alive: Callable[
     while time.monotonic() < deadline:
         if not alive():
             return False
-        if listens(host, port) and answers_now(f"{host}:{port}"):
+        if listens(host, port) and answers_now(client or f"{host}:{port}"):
             return True
         time.sleep(POLL_S)
     return False

@@ -16,12 +16,14 @@ import psutil
 from filelock import FileLock, Timeout
 
 from contracts.errors import UsageError
+from contracts.settings import KafkaSettings
 from deploy.errors import BrokerStartError, DeployError
 from deploy.local import jars, jvm, ports
-from deploy.local.broker import HOST, LocalBroker
+from deploy.local.broker import HOST, SECURITY, LocalBroker
 from deploy.local.docker import DockerBroker
 from deploy.local.process import end_process, find_process
-from deploy.local.readiness import wait_until_ready
+from deploy.local.readiness import plainly, wait_until_ready
+from deploy.local.security import SUPER_USER, read_environment
 from deploy.local.settings import DEFAULT_PORT, LocalSettings
 from deploy.local.state import BrokerState, Kind, clear_state, read_state, write_state
 
@@ -53,18 +55,30 @@ def up(
     *,
     port: int | None = None,
     kind: Kind = "process",
+    secure: bool = False,
     notice: Notice = lambda _: None,
     progress: jars.Progress | None = None,
 ) -> UpResult:
     """Make sure the local broker runs, and return where.
 
     `port` None takes 9092, or a free one when that is taken; 0 takes any free one; another number
-    that is taken is a UsageError. Raises a DeployError that says why when it cannot start.
+    that is taken is a UsageError. `secure`: with TLS, users and rights; once its data are made
+    so, they stay so. Raises a DeployError that says why when it cannot start.
     """
+    if secure and kind == "docker":
+        raise UsageError(
+            "A secured broker runs as a process, not in Docker.",
+            hint="Leave out --broker docker, or secure the container by your own means.",
+        )
     with _lock(settings):
         state = _living(settings)
         if state is not None:
             _require_answer(state, settings)
+            if secure and not state.environment:
+                notice(
+                    "The broker runs without security; for one with it, run `mgeo down --wipe` "
+                    "and `mgeo up --secure`."
+                )
             if port and state.bootstrap_servers != f"{HOST}:{port}":
                 notice(
                     f"The broker runs at {state.bootstrap_servers} already; to move it, run "
@@ -79,7 +93,8 @@ def up(
             state = DockerBroker(settings).start(chosen)
             write_state(settings.broker_dir, state)
         else:
-            state = _start_process(settings, chosen, progress)
+            secure = secure or (settings.broker_dir / SECURITY).exists()
+            state = _start_process(settings, chosen, secure, progress)
         return UpResult(state, started=True)
 
 
@@ -115,8 +130,25 @@ def current(settings: LocalSettings) -> BrokerState | None:
     return state if find_process(state.pid, state.create_time) else None
 
 
+def client_of(state: BrokerState) -> KafkaSettings:
+    """How the broker of `up` is reached: by its super user where it is secured.
+
+    Raises a UsageError when its own file of that is gone.
+    """
+    if not state.environment:
+        return plainly(state.bootstrap_servers)
+    try:
+        found = read_environment(Path(state.environment))
+    except OSError as error:
+        raise UsageError(
+            f"{state.environment}, which says how the local broker is reached, cannot be read.",
+            hint="Stop the broker with `mgeo down`; `mgeo up` writes the file again.",
+        ) from error
+    return found.model_copy(update={"kafka_bootstrap_servers": state.bootstrap_servers})
+
+
 def _start_process(
-    settings: LocalSettings, port: int, progress: jars.Progress | None
+    settings: LocalSettings, port: int, secure: bool, progress: jars.Progress | None
 ) -> BrokerState:
     states: list[BrokerState] = []
 
@@ -130,6 +162,9 @@ def _start_process(
             pid=broker.pid,
             create_time=broker.create_time,
             archive=str(broker.archive_target or ""),
+            environment=str(
+                broker.security.environment_file(SUPER_USER) if broker.security else ""
+            ),
         )
         write_state(settings.broker_dir, state)
         states.append(state)
@@ -139,6 +174,7 @@ def _start_process(
         work_dir=settings.broker_dir,
         port=port,
         detached=True,
+        secure=secure,
         progress=progress,
         on_spawn=record,
     )
@@ -167,6 +203,7 @@ def _require_answer(state: BrokerState, settings: LocalSettings) -> None:
         int(port),
         timeout_s=settings.broker_start_timeout_s,
         alive=lambda: current(settings) is not None,
+        client=client_of(state),
     )
     if not ready:
         raise BrokerStartError(

@@ -27,6 +27,8 @@ class BrokerState:
     container: str = ""
     archive: str = ""
     """Where the class archive belongs that this broker writes when it stops; may be empty."""
+    environment: str = ""
+    """File of what its super user sets to reach it; empty where it is not secured."""
 
 
 def state_file(broker_dir: Path) -> Path:

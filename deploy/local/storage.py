@@ -137,11 +137,13 @@ def format_folder(
     properties: Callable[[Path], str],
     command: Sequence[str],
     timeout_s: float,
+    secret_arguments: Sequence[str] = (),
 ) -> None:
     """Format a new data folder so that it appears whole or not at all.
 
     `command` is the formatter without its arguments; `properties` writes the broker's
-    configuration for a folder. Raises BrokerStartError with what Kafka said.
+    configuration for a folder. `secret_arguments` reach the formatter through a file, since a
+    command line can be read by everybody. Raises BrokerStartError with what Kafka said.
     """
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{data_dir.name}-format-"
@@ -153,6 +155,10 @@ def format_folder(
         config = scratch / "server.properties"
         config.write_text(properties(fresh), encoding="utf-8")
         arguments = ["format", "--cluster-id", new_cluster_id(), "--config", str(config)]
+        if secret_arguments:
+            more = scratch / "arguments"
+            more.write_text("\n".join(secret_arguments), encoding="utf-8")
+            arguments.append(f"@{more}")
         try:
             result = subprocess.run(  # noqa: S603 - our own command line
                 [*command, *arguments],

@@ -13,7 +13,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
 from contracts.limits import Limits
+from contracts.settings import KafkaSettings, client_options
 from contracts.topics import TopicNames, standard_topics
+from deploy.local.readiness import plainly
 
 T = TypeVar("T")
 
@@ -21,11 +23,12 @@ T = TypeVar("T")
 class AdminThread:
     """One admin client on a loop of its own, so that sync and async tests use it alike."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, kafka: KafkaSettings | str) -> None:
+        """``kafka``: how the broker is reached, or just where, for one without security."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._admin = self.call(self._open(bootstrap_servers))
+        self._admin = self.call(self._open(plainly(kafka) if isinstance(kafka, str) else kafka))
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
@@ -40,8 +43,8 @@ class AdminThread:
         self._thread.join()
         self._loop.close()
 
-    async def _open(self, bootstrap_servers: str) -> AIOKafkaAdminClient:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    async def _open(self, kafka: KafkaSettings) -> AIOKafkaAdminClient:
+        admin = AIOKafkaAdminClient(**client_options(kafka))
         await admin.start()
         return admin
 

@@ -14,7 +14,6 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from contracts.settings import KafkaSettings
 from deploy.local import LocalBroker, LocalSettings
 from deploy.monitoring.drill.picture import picture
 from deploy.monitoring.drill.story import OBJECTIVES, TIMES, Drill
@@ -33,7 +32,7 @@ def main(out: Path) -> None:
         LocalBroker(LocalSettings(), work_dir=Path(scratch) / "kafka") as broker,
     ):
         folder = Path(scratch)
-        kafka = KafkaSettings(kafka_bootstrap_servers=broker.bootstrap_servers)
+        kafka = broker.client()
         drill = Drill(kafka, folder, tell)
 
         def watchers(targets: dict[str, str]) -> Watchers:
