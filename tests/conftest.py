@@ -15,6 +15,7 @@ from tests.brokers import choice
 from tests.brokers.admin import AdminThread, TopicFactory
 from tests.brokers.choice import Broker
 from tests.brokers.program import Program
+from tests.brokers.secured import Tenant
 
 # A busy machine is slow, not wrong: pytest's own timeout catches what hangs.
 hypothesis_settings.register_profile("suite", deadline=None)
@@ -104,6 +105,30 @@ def own_broker(local_settings: LocalSettings) -> Iterator[Callable[..., LocalBro
         if one.is_running:
             one.resume()
         one.stop()
+
+
+@pytest.fixture(scope="session")
+def secured_broker(local_settings: LocalSettings) -> Iterator[LocalBroker]:
+    """The session's real broker with TLS, a user for each role, and an authorizer."""
+    with LocalBroker(local_settings, secure=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _secured_admin(secured_broker: LocalBroker) -> Iterator[AdminThread]:
+    admin = AdminThread(secured_broker.client())
+    yield admin
+    admin.close()
+
+
+@pytest.fixture
+def tenant(secured_broker: LocalBroker, _secured_admin: AdminThread) -> Iterator[Tenant]:
+    """A system of three partitions on the secured broker, every role with its rights."""
+    factory = TopicFactory(_secured_admin)
+    one = Tenant(secured_broker, factory.create_standard(3))
+    one.grant_all()
+    yield one
+    factory.delete_all()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`mgeo topics create` and `mgeo topics check`."""
+"""`mgeo topics create` and `mgeo topics check`; `acls` stands in a module of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli import exit_codes
+from deploy.cli import exit_codes, topic_acls
 from deploy.cli.output import Output, OutputOption, note, print_json, print_table
 from deploy.cli.program import example
 
@@ -33,11 +33,15 @@ PartitionsOption = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(no_args_is_help=True, help="Create and check the system's Kafka topics.")
+    group = typer.Typer(
+        no_args_is_help=True,
+        help="Create and check the system's Kafka topics and the rights on them.",
+    )
     group.command(
         "create", epilog=example("mgeo topics create", "mgeo topics create --partitions 12")
     )(create)
     group.command("check", epilog=example("mgeo topics check --output json"))(check)
+    topic_acls.register(group)
     app.add_typer(group, name="topics", epilog=example("mgeo topics create"))
 
 

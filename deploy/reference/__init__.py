@@ -11,6 +11,7 @@ from typing import Final
 from deploy.reference.errors import errors_page
 from deploy.reference.insights import insights_page
 from deploy.reference.metrics import metrics_page
+from deploy.reference.rights import rights_page
 from deploy.reference.settings import settings_page
 from deploy.reference.topics import topics_page
 from producer.gateway.openapi import rendered
@@ -28,6 +29,7 @@ def pages() -> dict[str, str]:
         "errors.md": note + errors_page(),
         "insights.md": note + insights_page(),
         "metrics.md": note + metrics_page(),
+        "rights.md": note + rights_page(),
         "settings.md": note + settings_page(),
         "topics.md": note + topics_page(),
         "openapi.json": rendered(),

@@ -1,0 +1,1 @@
+"""Rights in Kafka: granted, compared, written as a script."""
