@@ -55,8 +55,8 @@ def _rows(role: Role) -> Iterator[tuple[str, str, str]]:
         by_operations: dict[str, list[str]] = {}
         for name, operations in names.items():
             by_operations.setdefault(", ".join(operations), []).append(name)
-        for operations, shown in sorted(by_operations.items()):
-            yield title, operations, ", ".join(f"`{one}`" for one in sorted(shown))
+        for together, shown in sorted(by_operations.items()):
+            yield title, together, ", ".join(f"`{one}`" for one in sorted(shown))
 
 
 def _shown(right: Right) -> str:
