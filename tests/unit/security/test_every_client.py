@@ -44,7 +44,7 @@ def faults(source: str, *, plain: int = 0) -> list[str]:
                 found.append(f"line {node.lineno}: no **options")
             found += [f"line {node.lineno}: {name} by hand" for name in given & CONNECTION]
         elif isinstance(node, ast.Dict):
-            keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+            keys = {str(key.value) for key in node.keys if isinstance(key, ast.Constant)}
             found += [f"line {node.lineno}: {name} in a dict" for name in keys & CONNECTION]
     without = [one for one in found if one.endswith("no **options")]
     for one in without[:plain]:

@@ -96,7 +96,7 @@ def test_a_role_writes_and_reads_these_topics_and_no_others(
 def test_all_roles_are_held_to_it() -> None:
     held = {
         one.args[1][index][0]
-        for one in test_a_role_writes_and_reads_these_topics_and_no_others.pytestmark
+        for one in vars(test_a_role_writes_and_reads_these_topics_and_no_others)["pytestmark"]
         for index in range(len(one.args[1]))
     }
     assert held == set(ROLES)
