@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from contracts.errors import UsageError
@@ -114,8 +114,36 @@ def not_authorized(kind: str, name: str, kafka: KafkaSettings | None = None) -> 
     )
 
 
+def check_visible(
+    described: Iterable[Mapping[str, Any]], kafka: KafkaSettings | None = None
+) -> None:
+    """Tell a topic that may not be seen from one that is not there. Pure.
+
+    Args:
+        described: what aiokafka's ``describe_topics`` gave.
+        kafka: names the user.
+
+    Raises:
+        AccessRefusedError: this user may not even see one of them.
+    """
+    from aiokafka.errors import TopicAuthorizationFailedError
+
+    for topic in described:
+        if topic["error_code"] == TopicAuthorizationFailedError.errno:
+            raise not_authorized("topic", topic["topic"], kafka)
+
+
 class _HungUpError(Exception):
     """The server told its versions and closed the connection at the first question."""
+
+
+async def refused_by(error: BaseException, kafka: KafkaSettings) -> AccessRefusedError | None:
+    """Our error where Kafka refuses us, told from the error or else by asking; None where not.
+
+    Raises:
+        UsageError: as ``why_refused``.
+    """
+    return refusal(error, kafka) or await why_refused(kafka)
 
 
 async def why_refused(kafka: KafkaSettings) -> AccessRefusedError | None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from contracts.access import refusal, why_refused
+from contracts.access import refused_by
 from contracts.control import encode_state, first_state
 from contracts.errors import BackendUnreachableError
 from contracts.headers import cloud_event
@@ -79,7 +79,7 @@ async def write_first_state(kafka: KafkaSettings, spec: ModelSpec) -> str | None
         finally:
             await producer.stop()
     except (KafkaError, OSError) as error:
-        refused = refusal(error, kafka) or await why_refused(kafka)
+        refused = await refused_by(error, kafka)
         if refused is not None:
             raise refused from error
         raise BackendUnreachableError(

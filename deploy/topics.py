@@ -16,15 +16,10 @@ from typing import Any, Literal, Self
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import (
-    KafkaError,
-    TopicAlreadyExistsError,
-    TopicAuthorizationFailedError,
-    for_code,
-)
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.protocol.admin import ApiVersionRequest
 
-from contracts.access import not_authorized, refusal, why_refused
+from contracts.access import check_visible, refusal, refused_by
 from contracts.errors import BackendUnreachableError
 from contracts.limits import Limits
 from contracts.settings import KafkaSettings, LimitSettings, client_options
@@ -161,7 +156,7 @@ class TopicAdmin:
             await self._admin.start()
         except (KafkaError, OSError, TimeoutError) as error:
             await self._admin.close()
-            refused = refusal(error, self._kafka) or await why_refused(self._kafka)
+            refused = await refused_by(error, self._kafka)
             if refused is not None:
                 raise refused from error
             raise BackendUnreachableError(
@@ -199,9 +194,7 @@ class TopicAdmin:
             AccessRefusedError: this user may not even see one of them.
         """
         described = await self._admin.describe_topics([spec.name for spec in specs])
-        for topic in described:
-            if for_code(topic["error_code"]) is TopicAuthorizationFailedError:
-                raise not_authorized("topic", topic["topic"], self._kafka)
+        check_visible(described, self._kafka)
         listed = {
             topic["topic"]: len(topic["partitions"])
             for topic in described

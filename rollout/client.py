@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from contracts.access import refusal, why_refused
+from contracts.access import refused_by
 from contracts.audit import AuditRecord, RequestEntry, decode_audit
 from contracts.control import RolloutState, decode_state, supersedes
 from contracts.errors import BackendUnreachableError, MgeoError, PermanentError, TransientError
@@ -212,7 +212,7 @@ class RolloutClient:
 
     async def _failed(self, error: Exception) -> MgeoError:
         """Refused, or away."""
-        refused = refusal(error, self._kafka) or await why_refused(self._kafka)
+        refused = await refused_by(error, self._kafka)
         return refused or _away(self._kafka.kafka_bootstrap_servers)
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAuthorizationFailedError
 
-from contracts.access import not_authorized
+from contracts.access import check_visible
 from contracts.errors import FatalError
 
 
@@ -76,9 +75,7 @@ async def find_topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[
         AccessRefusedError: this user may not even see one of them.
     """
     described: Sequence[Mapping[str, Any]] = await admin.describe_topics(list(names))
-    for topic in described:
-        if topic["error_code"] == TopicAuthorizationFailedError.errno:
-            raise not_authorized("topic", topic["topic"])
+    check_visible(described)
     existing = {
         topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0
     }

@@ -45,7 +45,7 @@ from consumer.stream.sink import AtLeastOnceSink, Sink, TransactionalSink
 from consumer.stream.telemetry import Telemetry
 from consumer.stream.traffic import BulkBatches, Traffic
 from consumer.stream.waiting import first_of, let_go, or_event, sleep_or
-from contracts.access import refusal, why_refused
+from contracts.access import refused_by
 from contracts.certificates import watch_certificates
 from contracts.control import RolloutState
 from contracts.errors import MgeoError
@@ -249,7 +249,7 @@ class Worker:
         Raises:
             AccessRefusedError: it does.
         """
-        refused = refusal(error, self._kafka) or await why_refused(self._kafka)
+        refused = await refused_by(error, self._kafka)
         if refused is not None:
             raise refused from error
 

@@ -13,7 +13,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
 
-from contracts.access import refusal, why_refused
+from contracts.access import refusal, refused_by
 from contracts.acls import Operation, Resource, Right
 from contracts.errors import BackendUnreachableError, MgeoError
 from contracts.settings import KafkaSettings, client_options
@@ -50,7 +50,7 @@ class AclAdmin:
             await self._client.bootstrap()
         except (KafkaError, OSError, TimeoutError) as error:
             await self._client.close()
-            refused = refusal(error, self._kafka) or await why_refused(self._kafka)
+            refused = await refused_by(error, self._kafka)
             raise refused or BackendUnreachableError(
                 f"Kafka does not answer at {self._kafka.kafka_bootstrap_servers}.",
                 hint="Check MGEO_KAFKA_BOOTSTRAP_SERVERS, or start one with `mgeo up --secure`.",

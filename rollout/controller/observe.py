@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAuthorizationFailedError
 
-from contracts.access import not_authorized
+from contracts.access import check_visible
 from contracts.topics import TopicNames
 from rollout.group_notes import GroupNotes, read_group
 
@@ -43,9 +42,7 @@ class Observer:
             AccessRefusedError: this user may not even see one of them.
         """
         found = await self._admin.describe_topics(list(topics))
-        for topic in found:
-            if topic["error_code"] == TopicAuthorizationFailedError.errno:
-                raise not_authorized("topic", topic["topic"])
+        check_visible(found)
         return [topic["topic"] for topic in found if topic["error_code"] != 0]
 
     async def partitions(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
