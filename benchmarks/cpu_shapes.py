@@ -46,7 +46,7 @@ def main() -> None:
 def _measure(variant: str, batches: int, budget: int) -> dict[str, float]:
     import numpy as np
 
-    from benchmarks.shadow_cost import REFERENCE, _spec
+    from benchmarks.shadow_cost import REFERENCE, spec_of
     from consumer.parser import network
     from consumer.parser.opening import open_spec
     from consumer.settings import ParserSettings
@@ -54,7 +54,7 @@ def _measure(variant: str, batches: int, budget: int) -> dict[str, float]:
     if variant != "rounded":
         network.padded_rows = lambda rows: rows
     settings = ParserSettings(version=REFERENCE, device="cpu", precision="fp32", cpu_threads=1)
-    encoder = open_spec(_spec(REFERENCE), settings).encoder
+    encoder = open_spec(spec_of(REFERENCE), settings).encoder
     encoder.warm_up(budget, 128)
     process, rng = psutil.Process(), np.random.default_rng(1)
     before = process.memory_info().rss

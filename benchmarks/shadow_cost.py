@@ -213,7 +213,7 @@ class _Bench:
         self._services = services
         self._cores = cores
         self._pids = pids
-        self._reference, self._candidate = (_spec(name) for name in (REFERENCE, CANDIDATE))
+        self._reference, self._candidate = (spec_of(name) for name in (REFERENCE, CANDIDATE))
         self._revision = 0
         texts = distinct_addresses(1_000_000, seed=1)
         self._load = OpenLoad(kafka, texts, per_record=PER_RECORD, partitions=PARTITIONS)
@@ -383,7 +383,8 @@ async def _until_calm(pid: int) -> None:
             return
 
 
-def _spec(version: str) -> ModelSpec:
+def spec_of(version: str) -> ModelSpec:
+    """A starter model as the CPU runs it."""
     from consumer.settings import ParserSettings
     from consumer.store.first_spec import first_spec
 
@@ -400,7 +401,7 @@ def _compute() -> None:
 
     parent = os.getppid()
     settings = ParserSettings(version=REFERENCE, device="cpu", precision="fp32", cpu_threads=1)
-    encoder = open_spec(_spec(REFERENCE), settings).encoder
+    encoder = open_spec(spec_of(REFERENCE), settings).encoder
     ids = np.ones((64, 28), dtype=np.int64)
     lengths = np.full(64, 28, dtype=np.int64)
     print("computing", flush=True)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from consumer.parser.network import TaggingNetwork
+from consumer.parser.network import TaggingNetwork, padded_rows
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Scores, TokenIds
 from contracts.errors import UsageError
 from contracts.spec import Precision
@@ -29,6 +29,9 @@ _OWN_S: Final = (
 )
 """Processor time of the calling thread, where the system counts it finely enough. With several
 threads of torch this one computes its share of every product, so that ratios stay true."""
+
+_SINGLE_TOKENS: Final = 128
+"""Nearly every address has fewer."""
 
 _CUDA_LENGTH_STEP: Final = 8
 """Tensor cores want multiples of 8, and fewer shapes mean fewer first times."""
@@ -165,19 +168,22 @@ class TorchEncoder:
         return DeviceOutOfMemoryError(f"no memory on the device for {rows} rows of {width} tokens")
 
     def warm_up(self, token_budget: int, sequence_length: int) -> None:
-        """Run the grid of shapes once: every length bucket, a full batch and a single row.
+        """Run the shapes that have a first time once.
 
-        On CUDA that is every multiple of 8 up to ``sequence_length``. On the CPU only the number
-        of tokens has a first time (``network.padded_rows``), of a few milliseconds: those of
-        single addresses are met here, larger ones under way.
+        On CUDA that is a grid: every multiple of 8 up to ``sequence_length``, as a full batch and
+        as a single row. On the CPU only the number of tokens has a first time
+        (``network.padded_rows``), of a few milliseconds: those of single addresses are met here,
+        larger ones under way.
         """
         longest = min(sequence_length, len(self._network.positions))
         if self._device.type == "cuda":
             lengths = list(range(_CUDA_LENGTH_STEP, longest + 1, _CUDA_LENGTH_STEP)) or [longest]
             rows = [[max(1, token_budget // length), 1] for length in lengths]
         else:
-            lengths = sorted({min(length, longest) for length in range(8, 129, 8)})
-            rows = [[max(1, min(token_budget, 256) // length), 1] for length in lengths]
+            lengths = sorted(
+                {min(padded_rows(length), longest) for length in range(1, _SINGLE_TOKENS + 1)}
+            )
+            rows = [[1]] * len(lengths)
         for length, counts in zip(lengths, rows, strict=True):
             for count in counts:
                 real = np.full(count, length, dtype=np.int64)

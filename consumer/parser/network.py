@@ -75,7 +75,6 @@ class TaggingNetwork(nn.Module):
             _Layer(weights, f"bert.encoder.layer.{layer}", shape) for layer in range(shape.layers)
         )
         self.classifier = _Product(weights, "classifier")
-        self.packed = False
 
     def pack_for_cpu(self) -> None:
         """Lay the weights out as the CPU's vector units read them, once, where torch can.
@@ -85,7 +84,12 @@ class TaggingNetwork(nn.Module):
         """
         for module in self.modules():
             if isinstance(module, _Product):
-                self.packed |= module.pack()
+                module.pack()
+
+    @property
+    def packed(self) -> bool:
+        """Whether ``pack_for_cpu`` could pack the products, told by the last of them."""
+        return self.classifier.weight is None
 
     def forward(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
         """Scores of shape (batch, length, labels).
@@ -100,8 +104,7 @@ class TaggingNetwork(nn.Module):
         hidden = self.norm(words + self.positions[:length]).flatten(0, 1)
         tokens = batch * length
         rows = padded_rows(tokens) if self.packed else tokens
-        if rows > tokens:  # the rest is multiplied along, and nobody looks at it
-            hidden = functional.pad(hidden, (0, 0, 0, rows - tokens))
+        hidden = _filled_up(hidden, rows)
         for layer in self.layers:
             hidden = layer(hidden, batch, length, mask)
         scores: Tensor = self.classifier(hidden)
@@ -134,9 +137,7 @@ class _Layer(nn.Module):
         )
         context = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         context = context.transpose(1, 2).reshape(tokens, width)
-        if rows > tokens:
-            context = functional.pad(context, (0, 0, 0, rows - tokens))
-        hidden = self.attended_norm(self.attended(context) + hidden)
+        hidden = self.attended_norm(self.attended(_filled_up(context, rows)) + hidden)
         output: Tensor = self.norm(self.narrow(self.wide(hidden)) + hidden)
         return output
 
@@ -154,13 +155,12 @@ class _Product(nn.Module):
         self.fused = ("none", "") if activation is None else _FUSED[activation]
         self.packed: Tensor | None = None
 
-    def pack(self) -> bool:
-        """Whether it is packed afterwards."""
-        if self.weight is not None:
-            self.packed = _packed(self.weight)
-            if self.packed is not None:
-                self.weight = None
-        return self.weight is None
+    def pack(self) -> None:
+        if self.weight is None:
+            return
+        self.packed = _packed(self.weight)
+        if self.packed is not None:
+            self.weight = None
 
     def forward(self, values: Tensor) -> Tensor:
         if self.weight is None:
@@ -184,6 +184,12 @@ class _Norm(nn.Module):
         return functional.layer_norm(
             values, self.weight.shape, self.weight, self.bias, self.epsilon
         )
+
+
+def _filled_up(values: Tensor, rows: int) -> Tensor:
+    """With rows of zeros up to this number: they are multiplied along, and nobody looks at them."""
+    missing = rows - values.shape[0]
+    return functional.pad(values, (0, 0, 0, missing)) if missing else values
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
