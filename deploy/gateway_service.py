@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 from typing import TYPE_CHECKING
 
 from contracts.logs import get_logger
-from deploy.service import run_service
+from deploy.service import run_service, stop_on_signals
 
 if TYPE_CHECKING:
     from contracts.limits import Limits
@@ -27,10 +25,7 @@ def serve_gateway(settings: GatewaySettings, kafka: KafkaSettings, limits: Limit
     from producer.gateway.service import Gateway
 
     async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+        stop = stop_on_signals()
         await Gateway(settings, kafka, limits).run(
             stop,
             on_port=lambda port: _log.info(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import signal
 from typing import TYPE_CHECKING, Any
 
 from contracts.logs import get_logger
-from deploy.service import run_service
+from deploy.service import run_service, stop_on_signals
 
 if TYPE_CHECKING:
     from contracts.requests import ReplayFrom
@@ -36,10 +35,7 @@ def serve_controller(settings: ControllerSettings, kafka: KafkaSettings) -> None
     parts = controller_parts(settings, kafka)  # wrong files are told before anything is joined
 
     async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+        stop = stop_on_signals()
         registry = CollectorRegistry()
         # Whether it is ready is no metric of its own: mgeo_controller_leader says more.
         health = Health(loop_timeout_s=_LOOP_TIMEOUT_S, on_change=lambda _: None)

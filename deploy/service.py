@@ -52,10 +52,7 @@ def serve_worker(settings: WorkerSettings, kafka: KafkaSettings, role: str = "st
     make = {"stable": stable_role, "shadow": shadow_role}[role]
 
     async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+        stop = stop_on_signals()
         worker = Worker(
             settings, kafka, make(kafka.names, settings.limits), load=model_loader(settings)
         )
@@ -88,6 +85,15 @@ def leave_on_sigterm() -> None:
     them has nothing in hand.
     """
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set from now on; for the running loop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    return stop
 
 
 def share_cores() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploy.cli.health_options import HostOption, PortOption
 from deploy.cli.output import Output, OutputOption, note, print_json, print_table
 from deploy.cli.program import example
 
@@ -142,12 +143,8 @@ def scale_shadow(
     replicas: Annotated[
         int | None, typer.Option(min=1, help="Shadow workers while a rollout runs.")
     ] = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address of /livez, /readyz and /metrics.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Its port; 0 takes any free one.")
-    ] = None,
+    host: HostOption = None,
+    port: PortOption = None,
 ) -> None:
     """Give the shadow workers replicas while a rollout runs, and none otherwise, until SIGTERM.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.health_options import HostOption, PortOption
 from deploy.cli.output import Output, OutputOption, note, print_json
 from deploy.cli.program import example
 
@@ -29,12 +30,8 @@ def controller(
     keyring: Annotated[
         Path | None, typer.Option(help="YAML file: the keys whose approvals count.")
     ] = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address of /livez, /readyz and /metrics.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Its port; 0 takes any free one.")
-    ] = None,
+    host: HostOption = None,
+    port: PortOption = None,
 ) -> None:
     """Judge rollouts and decide them, until SIGTERM or Ctrl-C; then leave with 0.
 

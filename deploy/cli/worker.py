@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.health_options import HostOption, PortOption
 from deploy.cli.program import example
 
 
@@ -27,12 +28,8 @@ def worker(
             help="stable serves production; shadow runs a rollout's candidate beside it, unseen."
         ),
     ] = "stable",
-    host: Annotated[
-        str | None, typer.Option(help="Address of /livez, /readyz and /metrics.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Its port; 0 takes any free one.")
-    ] = None,
+    host: HostOption = None,
+    port: PortOption = None,
 ) -> None:
     """Run one worker until SIGTERM or Ctrl-C; then it drains and leaves with 0.
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from typing import TYPE_CHECKING
 
 from contracts.logs import get_logger
-from deploy.service import run_service
+from deploy.service import run_service, stop_on_signals
 
 if TYPE_CHECKING:
     from consumer.service.health import Health
@@ -41,10 +40,7 @@ def serve_scaler(settings: ScalingSettings, kafka: KafkaSettings) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
     async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+        stop = stop_on_signals()
         health = Health(loop_timeout_s=_LOOP_TIMEOUT_S, on_change=lambda _: None)
         async with Scale(settings.shadow_deployment, settings.service_account) as scale:
             server = HealthServer(settings.host, settings.port, health, CollectorRegistry())
