@@ -26,7 +26,8 @@ from consumer.store.source import HubModel
 from consumer.store.starters import StarterReleases
 from consumer.store.store import ModelStore
 from contracts.errors import UsageError
-from tests.hub.publishing import TAGGING, point_at, publish_tiny
+from tests.hub.commands import hub_with_a_model
+from tests.hub.publishing import TAGGING, publish_tiny
 from tests.hub.stand_in import StandInHub, commit_of
 from tests.models.tiny import write_tiny_checkpoint
 
@@ -46,9 +47,7 @@ def settings(tmp_path: Path) -> ParserSettings:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
-    with StandInHub(tmp_path / "hub") as running:
-        point_at(running, monkeypatch)
-        publish_tiny(running, "v1.0.0", seed=1)
+    with hub_with_a_model(tmp_path, monkeypatch) as running:
         publish_tiny(running, "v1.1.0", seed=2)
         yield running
 

@@ -13,8 +13,7 @@ from contracts.limits import Limits
 from contracts.settings import KafkaSettings, client_options
 from tests.brokers.admin import TopicFactory
 from tests.streams.gateway import RunningGateway, running_gateway
-from tests.streams.stand_in_replier import FIRST_STATE, STABLE, Replier, running_replier
-from tests.streams.worker import write_state
+from tests.streams.stand_in_replier import STABLE, Replier, running_replier, stream_with_state
 
 pytestmark = pytest.mark.broker
 
@@ -24,10 +23,7 @@ PATIENT = {"timeout_ms": 30_000, "max_wait_ms": 30_000}
 
 @pytest.fixture
 async def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
-    names = topics.create_standard(partitions=2)
-    stream = kafka.model_copy(update={"topic_prefix": names.prefix})
-    await write_state(stream, FIRST_STATE)
-    return stream
+    return await stream_with_state(kafka, topics, partitions=2)
 
 
 @pytest.fixture

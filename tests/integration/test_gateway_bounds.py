@@ -16,7 +16,12 @@ from contracts.settings import KafkaSettings
 from tests.brokers.admin import TopicFactory
 from tests.streams.eventually import eventually
 from tests.streams.gateway import RunningGateway, running_gateway
-from tests.streams.stand_in_replier import FIRST_STATE, Replier, running_replier
+from tests.streams.stand_in_replier import (
+    FIRST_STATE,
+    Replier,
+    running_replier,
+    stream_with_state,
+)
 from tests.streams.worker import write_state
 
 pytestmark = pytest.mark.broker
@@ -35,10 +40,7 @@ CANARY = "金丝雀机密路"
 
 @pytest.fixture
 async def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
-    names = topics.create_standard(partitions=1)
-    stream = kafka.model_copy(update={"topic_prefix": names.prefix})
-    await write_state(stream, FIRST_STATE)
-    return stream
+    return await stream_with_state(kafka, topics, partitions=1)
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ from producer.client.retrying import Retries
 from producer.gateway.openapi import document
 from tests.brokers.admin import TopicFactory
 from tests.streams.gateway import RunningGateway, running_gateway
-from tests.streams.stand_in_replier import FIRST_STATE, STABLE, Replier, running_replier
-from tests.streams.worker import write_state
+from tests.streams.stand_in_replier import STABLE, Replier, running_replier, stream_with_state
 
 pytestmark = pytest.mark.broker
 
@@ -30,9 +29,7 @@ pytestmark = pytest.mark.broker
 async def replier_and_gateway(
     kafka: KafkaSettings, topics: TopicFactory
 ) -> AsyncIterator[tuple[Replier, RunningGateway]]:
-    names = topics.create_standard(partitions=1)
-    stream = kafka.model_copy(update={"topic_prefix": names.prefix})
-    await write_state(stream, FIRST_STATE)
+    stream = await stream_with_state(kafka, topics, partitions=1)
     async with (
         running_replier(stream) as replier,
         running_gateway(stream, timeout_ms=30_000, max_wait_ms=30_000) as gateway,

@@ -19,18 +19,14 @@ from tests.brokers.admin import TopicFactory
 from tests.streams.command import environment
 from tests.streams.eventually import eventually
 from tests.streams.gateway import running_gateway
-from tests.streams.stand_in_replier import FIRST_STATE, running_replier
-from tests.streams.worker import write_state
+from tests.streams.stand_in_replier import running_replier, stream_with_state
 
 pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
 async def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
-    names = topics.create_standard(partitions=1)
-    stream = kafka.model_copy(update={"topic_prefix": names.prefix})
-    await write_state(stream, FIRST_STATE)
-    return stream
+    return await stream_with_state(kafka, topics, partitions=1)
 
 
 def started(stream: KafkaSettings, log: Path) -> subprocess.Popen[bytes]:

@@ -5,49 +5,34 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.cli.boundary import run
 from deploy.doctor.finding import Status
 from deploy.doctor.models import digests, store
 from tests.brokers.program import ROOT
-from tests.hub.publishing import TAGGING, point_at, publish_tiny
+from tests.hub.commands import Mgeo, hub_with_a_model, model_commands
+from tests.hub.publishing import TAGGING
 from tests.hub.stand_in import StandInHub
 from tests.models.tagging import write_tagging_checkpoint
 from tests.models.tiny import write_tiny_checkpoint
 
 VERSION = "mgeo-tiny-v1-20261101"
 
-Mgeo = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def mgeo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Mgeo:
-    """Run one command: exit code, standard output, standard error."""
-    monkeypatch.setenv("MGEO_MODEL_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("MGEO_MODEL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("MGEO_DEVICE", "cpu")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = run(["model", *arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
+    return model_commands(tmp_path, monkeypatch, capfd)
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
-    with StandInHub(tmp_path / "hub") as running:
-        point_at(running, monkeypatch)
-        publish_tiny(running, "v1.0.0", seed=1)
+    with hub_with_a_model(tmp_path, monkeypatch) as running:
         yield running
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from deploy.cli.boundary import run
-from tests.hub.publishing import TAGGING, point_at, publish_tiny
+from tests.hub.commands import Mgeo, hub_with_a_model, model_commands
+from tests.hub.publishing import TAGGING, publish_tiny
 from tests.hub.stand_in import StandInHub, commit_of
 from tests.models.tiny import write_tiny_checkpoint
 
@@ -22,23 +22,13 @@ SECOND = "mgeo-base-v2-20260201"
 TWIN = TAGGING.replace("damo/", "iic/")
 
 Check = Callable[..., list[dict[str, Any]]]
-Mgeo = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def mgeo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Mgeo:
-    monkeypatch.setenv("MGEO_MODEL_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("MGEO_MODEL_CACHE", str(tmp_path / "cache"))
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = run(["model", *arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
+    return model_commands(tmp_path, monkeypatch, capfd)
 
 
 @pytest.fixture
@@ -54,9 +44,7 @@ def check(mgeo: Mgeo) -> Check:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
-    with StandInHub(tmp_path / "hub") as running:
-        point_at(running, monkeypatch)
-        publish_tiny(running, "v1.0.0", seed=1)
+    with hub_with_a_model(tmp_path, monkeypatch) as running:
         yield running
 
 

@@ -19,11 +19,22 @@ from contracts.headers import ERROR_CODE, REPLY_TO, header, result_headers, trac
 from contracts.replies import ReplyTo
 from contracts.settings import KafkaSettings, client_options
 from contracts.spec import ModelSpec
+from tests.brokers.admin import TopicFactory
 from tests.streams.stand_in_worker import MODEL, Answer, echo, result_of
+from tests.streams.worker import write_state
 
 STABLE = ModelSpec.model_validate(MODEL.model_dump(exclude={"track", "serving_epoch"}))
 FIRST_STATE = first_state(STABLE, incarnation="test", updated_at="2026-01-01T00:00:00Z")
 """Names what the stand-in answers as."""
+
+
+async def stream_with_state(
+    kafka: KafkaSettings, topics: TopicFactory, *, partitions: int
+) -> KafkaSettings:
+    """Topics of its own, on which the stand-in's model serves."""
+    stream = kafka.model_copy(update={"topic_prefix": topics.create_standard(partitions).prefix})
+    await write_state(stream, FIRST_STATE)
+    return stream
 
 
 class Replier:
