@@ -48,7 +48,6 @@ CONDITIONS: Final = ("alone", "shadow", "computing")
 REFERENCE: Final = "mgeo-starter-v2-20261015"
 CANDIDATE: Final = "mgeo-starter-v1-20260915"
 PARTITIONS: Final = 4
-PER_RECORD: Final = 10
 CALM_S: Final = 0.1
 """Processor time within two seconds of a worker that has nothing to do."""
 
@@ -120,6 +119,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=28.0, help="of load, under each condition")
+    parser.add_argument(
+        "--per-record", type=int, default=20, help="addresses in a record; capacity depends on it"
+    )
     parser.add_argument("--capacity-addresses", type=int, default=6_000)
     parser.add_argument(
         "--broker-core", type=int, help="default: a third core, or the stable worker's"
@@ -188,7 +190,8 @@ def _run(folder: Path, cores: Cores, arguments: argparse.Namespace) -> dict[str,
         kafka = KafkaSettings(kafka_bootstrap_servers=broker.bootstrap_servers)
         base = environment_of(kafka.kafka_bootstrap_servers, folder / "store", REFERENCE)
         services = stack.enter_context(Services({**base, **environment}, folder))
-        bench = _Bench(kafka, services, cores, {"broker": broker.pid, "load": os.getpid()})
+        pids = {"broker": broker.pid, "load": os.getpid()}
+        bench = _Bench(kafka, services, cores, pids, arguments.per_record)
         return facts | asyncio.run(bench.measure(arguments))
 
 
@@ -207,16 +210,22 @@ class _Bench:
     """One broker, one stable worker, and what comes and goes beside it."""
 
     def __init__(
-        self, kafka: KafkaSettings, services: Services, cores: Cores, pids: dict[str, int]
+        self,
+        kafka: KafkaSettings,
+        services: Services,
+        cores: Cores,
+        pids: dict[str, int],
+        per_record: int,
     ) -> None:
         self._kafka = kafka
         self._services = services
         self._cores = cores
         self._pids = pids
+        self._per_record = per_record
         self._reference, self._candidate = (spec_of(name) for name in (REFERENCE, CANDIDATE))
         self._revision = 0
         texts = distinct_addresses(1_000_000, seed=1)
-        self._load = OpenLoad(kafka, texts, per_record=PER_RECORD, partitions=PARTITIONS)
+        self._load = OpenLoad(kafka, texts, per_record=per_record, partitions=PARTITIONS)
 
     async def measure(self, arguments: argparse.Namespace) -> dict[str, Any]:
         from deploy.topics import TopicAdmin
@@ -248,7 +257,7 @@ class _Bench:
         return {
             "capacity_addresses_per_s": capacity,
             "offered_addresses_per_s": load,
-            "addresses_per_record": PER_RECORD,
+            "addresses_per_record": self._per_record,
             "partitions": PARTITIONS,
             "summary": {
                 condition: {

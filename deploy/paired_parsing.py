@@ -62,6 +62,10 @@ class _TimedEncoder:
     def device_name(self) -> str:
         return self._encoder.device_name
 
+    @property
+    def max_padding_waste(self) -> float:
+        return self._encoder.max_padding_waste
+
     def now_s(self) -> float:
         return self._encoder.now_s()
 

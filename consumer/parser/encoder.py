@@ -33,6 +33,7 @@ threads of torch this one computes its share of every product, so that ratios st
 _SINGLE_TOKENS: Final = 128
 """Nearly every address has fewer."""
 
+_CUDA_PADDING_WASTE: Final = 0.1
 _CUDA_LENGTH_STEP: Final = 8
 """Tensor cores want multiples of 8, and fewer shapes mean fewer first times."""
 
@@ -122,6 +123,12 @@ class TorchEncoder:
             return torch.cuda.get_device_name(self._device)
         return "cpu"
 
+    @property
+    def max_padding_waste(self) -> float:
+        """See ``seams.Encoder``: on the CPU padding takes part in attention alone, which is a
+        small part of the work; a GPU computes all of it."""
+        return 1.0 if self._network.packed else _CUDA_PADDING_WASTE
+
     def now_s(self) -> float:
         """See ``seams.Encoder.now_s``: on the CPU, processor time of the calling thread.
 
@@ -139,7 +146,11 @@ class TorchEncoder:
                 token_ids = np.pad(token_ids, ((0, 0), (0, padding)))
         try:
             ids = torch.from_numpy(np.ascontiguousarray(token_ids)).to(self._device)
-            scores = self._network(ids, self._mask(lengths, token_ids.shape[1]))
+            real = self._real(lengths, token_ids.shape[1])
+            places = None
+            if real is not None and self._network.packed:
+                places = torch.from_numpy(np.flatnonzero(real))
+            scores = self._network(ids, self._mask(real), places)
             return np.asarray(scores[:, :width].float().cpu().numpy(), dtype=np.float32)
         except MemoryError as error:
             raise self._out_of_memory(token_ids) from error
@@ -153,12 +164,18 @@ class TorchEncoder:
                 ) from error
             raise
 
-    def _mask(self, lengths: NDArray[np.int64], width: int) -> Tensor | None:
+    @staticmethod
+    def _real(lengths: NDArray[np.int64], width: int) -> NDArray[np.bool_] | None:
+        """Where tokens are and no padding, shape (batch, width); None where there is none."""
         if int(lengths.min()) == width:
             return None
-        real = torch.from_numpy(np.arange(width) < np.asarray(lengths)[:, None])
+        return np.arange(width) < np.asarray(lengths)[:, None]
+
+    def _mask(self, real: NDArray[np.bool_] | None) -> Tensor | None:
+        if real is None:
+            return None
         mask = torch.zeros(real.shape, dtype=self._dtype)
-        mask.masked_fill_(~real, torch.finfo(self._dtype).min)
+        mask.masked_fill_(~torch.from_numpy(real), torch.finfo(self._dtype).min)
         return mask[:, None, None, :].to(self._device)
 
     def _out_of_memory(self, token_ids: TokenIds) -> DeviceOutOfMemoryError:

@@ -91,24 +91,50 @@ class TaggingNetwork(nn.Module):
         """Whether ``pack_for_cpu`` could pack the products, told by the last of them."""
         return self.classifier.weight is None
 
-    def forward(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, token_ids: Tensor, mask: Tensor | None, real: Tensor | None = None) -> Tensor:
         """Scores of shape (batch, length, labels).
 
         Args:
             token_ids: shape (batch, length), int.
             mask: None where no row is padded; else shape (batch, 1, 1, length), what to add
                 to attention scores: 0 for tokens, the smallest number for padding.
+            real: shape (tokens,), int: places of what is no padding in the flattened batch,
+                ascending. All but attention is then computed for these alone, and scores of
+                padding are 0. None: for all.
         """
         batch, length = token_ids.shape
-        words = functional.embedding(token_ids, self.words)
-        hidden = self.norm(words + self.positions[:length]).flatten(0, 1)
-        tokens = batch * length
-        rows = padded_rows(tokens) if self.packed else tokens
-        hidden = _filled_up(hidden, rows)
+        grid = _Grid(batch, length, real)
+        words = functional.embedding(grid.gathered(token_ids.flatten()), self.words)
+        places = self.positions[:length]
+        if real is None:
+            hidden = self.norm(words.view(batch, length, -1) + places).flatten(0, 1)
+        else:
+            hidden = self.norm(words + places.index_select(0, real % length))
+        hidden = _filled_up(hidden, padded_rows(grid.tokens) if self.packed else grid.tokens)
         for layer in self.layers:
-            hidden = layer(hidden, batch, length, mask)
-        scores: Tensor = self.classifier(hidden)
-        return scores[:tokens].view(batch, length, -1)
+            hidden = layer(hidden, grid, mask)
+        scores: Tensor = grid.spread(self.classifier(hidden)[: grid.tokens])
+        return scores.view(batch, length, -1)
+
+
+class _Grid:
+    """Where tokens are in a batch of rows: all of it, or what is no padding."""
+
+    def __init__(self, batch: int, length: int, real: Tensor | None) -> None:
+        self.batch, self.length = batch, length
+        self._real = real
+        self.tokens = batch * length if real is None else len(real)
+
+    def gathered(self, values: Tensor) -> Tensor:
+        """The tokens' of (batch * length, …)."""
+        return values if self._real is None else values.index_select(0, self._real)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """The tokens' back at their places, shape (batch * length, …), with zeros between."""
+        if self._real is None:
+            return values
+        grid = values.new_zeros(self.batch * self.length, *values.shape[1:])
+        return grid.index_copy_(0, self._real, values)
 
 
 class _Layer(nn.Module):
@@ -125,18 +151,17 @@ class _Layer(nn.Module):
         self.narrow = _Product(weights, f"{prefix}.output.dense")
         self.norm = _Norm(weights, f"{prefix}.output.LayerNorm", epsilon)
 
-    def forward(self, hidden: Tensor, batch: int, length: int, mask: Tensor | None) -> Tensor:
-        """One layer over ``hidden`` of shape (at least batch * length, width)."""
+    def forward(self, hidden: Tensor, grid: _Grid, mask: Tensor | None) -> Tensor:
+        """One layer over ``hidden`` of shape (at least the grid's tokens, width)."""
         rows, width = hidden.shape
-        tokens = batch * length
         query, key, value = (
-            self.qkv(hidden)[:tokens]
-            .view(batch, length, 3, self.heads, width // self.heads)
+            grid.spread(self.qkv(hidden)[: grid.tokens])
+            .view(grid.batch, grid.length, 3, self.heads, width // self.heads)
             .permute(2, 0, 3, 1, 4)
             .unbind(0)
         )
         context = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        context = context.transpose(1, 2).reshape(tokens, width)
+        context = grid.gathered(context.transpose(1, 2).reshape(-1, width))
         hidden = self.attended_norm(self.attended(_filled_up(context, rows)) + hidden)
         output: Tensor = self.norm(self.narrow(self.wide(hidden)) + hidden)
         return output

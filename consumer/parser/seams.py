@@ -88,6 +88,12 @@ class Encoder(Protocol):
         """For people: ``cpu``, ``NVIDIA H200`` …"""
         ...
 
+    @property
+    def max_padding_waste(self) -> float:
+        """Which share of a batch may be padding, in [0, 1]: 1 where padding costs next to nothing,
+        and two batches more than one."""
+        ...
+
     def now_s(self) -> float:
         """The clock, in seconds, by which the time of ``encode`` is taken, from its own thread.
 

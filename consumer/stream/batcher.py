@@ -52,7 +52,8 @@ class _Waiting(Generic[Item]):
 class _Queue(Generic[Item]):
     """What waits for one model: by age, and by length."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_padding_waste: float) -> None:
+        self.max_padding_waste = max_padding_waste
         self.by_age: deque[_Waiting[Item]] = deque()
         self.by_length: dict[int, deque[_Waiting[Item]]] = {}
         self.lengths: list[int] = []
@@ -94,28 +95,31 @@ class Batcher(Generic[Item]):
         token_budget: most padded tokens of a batch, asked for each time. A single row longer
             than that still runs, alone.
         batch_size: most rows of a batch.
-        max_padding_waste: windows of another length join only while the share of padding
-            stays at or below this.
     """
 
-    def __init__(
-        self, *, token_budget: Callable[[], int], batch_size: int, max_padding_waste: float = 0.1
-    ) -> None:
+    def __init__(self, *, token_budget: Callable[[], int], batch_size: int) -> None:
         self._token_budget = token_budget
         self._batch_size = batch_size
-        self._max_padding_waste = max_padding_waste
         self._queues: dict[Hashable, _Queue[Item]] = {}
         self._arrivals = 0
 
     def __len__(self) -> int:
         return sum(queue.rows for queue in self._queues.values())
 
-    def add(self, model: Hashable, item: Item, length: int) -> None:
-        """A window waits for ``model``; ``length`` is its tokens."""
+    def add(self, model: Hashable, item: Item, length: int, *, max_padding_waste: float) -> None:
+        """A window waits.
+
+        Args:
+            model: for which one.
+            item: the window.
+            length: its tokens.
+            max_padding_waste: windows of another length join it only while the share of padding
+                stays at or below this; of one model always the same.
+        """
         self._arrivals += 1
         queue = self._queues.get(model)
         if queue is None:
-            queue = self._queues[model] = _Queue()
+            queue = self._queues[model] = _Queue(max_padding_waste)
         queue.add(_Waiting(item, length, self._arrivals))
 
     def has_full_batch(self) -> bool:
@@ -150,7 +154,9 @@ class Batcher(Generic[Item]):
             near = _nearest(queue.lengths, length)
             longest_with = max(longest, near)
             most = min(self._room(len(rows), longest_with, budget), len(queue.by_length[near]))
-            count = self._within_waste(len(rows), tokens, near, longest_with, most)
+            count = self._within_waste(
+                queue.max_padding_waste, len(rows), tokens, near, longest_with, most
+            )
             if count <= 0:
                 break
             rows += queue.take(near, count)
@@ -161,9 +167,12 @@ class Batcher(Generic[Item]):
     def _room(self, rows: int, longest: int, budget: int) -> int:
         return min(self._batch_size, budget // longest) - rows
 
-    def _within_waste(self, rows: int, tokens: int, length: int, longest: int, most: int) -> int:
+    @staticmethod
+    def _within_waste(
+        waste: float, rows: int, tokens: int, length: int, longest: int, most: int
+    ) -> int:
         """How many rows of ``length`` may join, so that padding stays within its share."""
-        useful = (1.0 - self._max_padding_waste) * longest
+        useful = (1.0 - waste) * longest
         spare = tokens - useful * rows  # tokens above what the present rows need
         gain = length - useful  # what each new row adds to that
         if gain >= 0:

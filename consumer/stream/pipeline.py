@@ -209,12 +209,13 @@ class Pipeline:
     async def _prepare(self, tasks: list[_Task]) -> None:
         await self._in_pool(_prepare_all, tasks)
         complete: list[_Task] = []
+        waste = min(half.model.encoder.max_padding_waste for half in tasks[0].halves)
         for task in tasks:
             task.missing = len(task.lengths)
             if not task.missing:  # nothing in it that the device could score
                 complete.append(task)
             for index, length in enumerate(task.lengths):
-                self._batcher.add(task.key, _Row(task, index), length)
+                self._batcher.add(task.key, _Row(task, index), length, max_padding_waste=waste)
         self._device_wake.set()
         await self._complete(complete)
 

@@ -25,6 +25,7 @@ class InstantEncoder:
     """No arithmetic at all."""
 
     device_name = "none"
+    max_padding_waste = 0.1
 
     def now_s(self) -> float:
         """The wall's; see ``seams.Encoder.now_s``."""

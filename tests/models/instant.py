@@ -32,6 +32,7 @@ class InstantEncoder:
     """Two labels; as slow as it is told to be; dies and fails on demand."""
 
     device_name = "instant"
+    max_padding_waste = 0.1
 
     def __init__(
         self,

@@ -17,15 +17,13 @@ def drain(batcher: Batcher[int]) -> list[Batch[int]]:
     return batches
 
 
-@given(windows, st.integers(16, 400), st.integers(1, 32), st.sampled_from([0.0, 0.1, 0.5]))
+@given(windows, st.integers(16, 400), st.integers(1, 32), st.sampled_from([0.0, 0.1, 0.5, 1.0]))
 def test_every_window_runs_once_within_every_bound(
     arriving: list[tuple[str, int]], budget: int, rows: int, waste: float
 ) -> None:
-    batcher: Batcher[int] = Batcher(
-        token_budget=lambda: budget, batch_size=rows, max_padding_waste=waste
-    )
+    batcher: Batcher[int] = Batcher(token_budget=lambda: budget, batch_size=rows)
     for number, (model, length) in enumerate(arriving):
-        batcher.add(model, number, length)
+        batcher.add(model, number, length, max_padding_waste=waste)
     assert len(batcher) == len(arriving)
     seen: list[int] = []
     for batch in drain(batcher):
@@ -51,7 +49,7 @@ def test_no_window_is_passed_over_for_ever(
     waiting: dict[int, None] = {}
     arrivals = iter(enumerate([*first, *later]))
     for number, (model, length) in arrivals:
-        batcher.add(model, number, length)
+        batcher.add(model, number, length, max_padding_waste=0.1)
         waiting[number] = None
         if number >= len(first):
             oldest = next(iter(waiting))
@@ -60,3 +58,12 @@ def test_no_window_is_passed_over_for_ever(
             assert oldest in batch.items
             for item in batch.items:
                 del waiting[item]
+
+
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=8))
+def test_where_padding_is_free_what_fits_runs_together(lengths: list[int]) -> None:
+    """A record of a few addresses is one batch, however unlike they are."""
+    batcher: Batcher[int] = Batcher(token_budget=lambda: 2048, batch_size=256)
+    for number, length in enumerate(lengths):
+        batcher.add("a", number, length, max_padding_waste=1.0)
+    assert len(drain(batcher)) == 1

@@ -95,6 +95,26 @@ def test_the_cpu_multiplies_few_numbers_of_rows_whatever_the_batches_are(tmp_pat
     assert len(seen) < 40
 
 
+def test_the_cpu_multiplies_what_is_no_padding(tmp_path: Path) -> None:
+    """A record's addresses differ in length: a third of its rectangle is nothing at all."""
+    checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
+    network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+    encoder = TorchEncoder(network, device=torch.device("cpu"), precision="fp32")
+    seen = set()
+    for module in network.modules():
+        if isinstance(module, _Product):
+            module.register_forward_hook(lambda _, given, __: seen.add(given[0].shape[0]))
+    lengths = np.array([17, *[2] * 15])
+    ids = np.ones((len(lengths), 17), dtype=np.int64)
+    alone = [encoder.encode(ids[:1, :length], np.array([length]))[0] for length in (17, 2)]
+    seen.clear()
+    scores = encoder.encode(ids, lengths)
+    assert seen == {padded_rows(17 + 15 * 2)}
+    assert np.abs(scores[0] - alone[0]).max() < 1e-5
+    assert np.abs(scores[1:, :2] - alone[1]).max() < 1e-5
+    assert not scores[1:, 2:].any()
+
+
 @given(st.integers(1, 16_384))
 def test_rows_are_rounded_up_a_little(rows: int) -> None:
     padded = padded_rows(rows)
