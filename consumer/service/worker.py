@@ -344,6 +344,18 @@ class Worker:
         )
         return list(pipelines.values()), dispatcher
 
+    def _commit_schedule(self, traffic: Traffic, transaction_bytes: int) -> CommitSchedule:
+        settings, patience_s = self._settings, self._role.patience_s
+        max_records = settings.commit_max_records
+        if patience_s:  # what waits to be committed must leave room for what is in work
+            max_records = max(1, min(max_records, settings.max_in_flight_records // 2))
+        return CommitSchedule(
+            interval_s=max(settings.commit_interval_ms / 1e3, patience_s),
+            max_records=max_records,
+            max_bytes=transaction_bytes,
+            eager=traffic is not Traffic.INTERACTIVE and not patience_s,
+        )
+
     # --- in the group -----------------------------------------------------------------------------
 
     async def _stay_in_group(
@@ -424,12 +436,7 @@ class Worker:
                 partition,
                 traffic=traffic,
                 sink=self._sink_factory(partition, consumer, plan.group),
-                schedule=CommitSchedule(
-                    interval_s=settings.commit_interval_ms / 1e3,
-                    max_records=settings.commit_max_records,
-                    max_bytes=transaction_bytes,
-                    eager=traffic is not Traffic.INTERACTIVE,
-                ),
+                schedule=self._commit_schedule(traffic, transaction_bytes),
                 max_in_flight=settings.max_in_flight_records,
                 max_bytes=transaction_bytes,
                 max_addresses=settings.limits.max_addresses,

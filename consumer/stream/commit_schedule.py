@@ -56,6 +56,7 @@ class CommitSchedule:
         ready_bytes: int,
         in_flight_records: int,
         closing: bool,
+        crowded: bool = False,
         nothing_to_publish: bool = False,
     ) -> Decision:
         """Decide.
@@ -68,6 +69,7 @@ class CommitSchedule:
             in_flight_records: admitted records that are not committed, the ready ones
                 included.
             closing: the lane is being closed: nothing is worth waiting for.
+            crowded: what is ready here and elsewhere keeps other records from being worked on.
             nothing_to_publish: only records that were passed over are ready: nobody waits
                 for that.
         """
@@ -76,6 +78,7 @@ class CommitSchedule:
         due = last_commit_at + self.interval_s
         if (
             closing
+            or crowded
             or now >= due
             or (self.eager and ready_records >= in_flight_records and not nothing_to_publish)
             or ready_records >= self.max_records

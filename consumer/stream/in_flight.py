@@ -18,23 +18,35 @@ class Ticket:
         addresses: how many it counts for; 0 before it is started.
         size: its bytes.
         held: False once it was given back.
+        finished: True while it only waits to be committed.
     """
 
     account: InFlight
     addresses: int
     size: int
     held: bool = True
+    finished: bool = False
 
     def count(self, addresses: int) -> None:
         """The record counts for so many addresses from here on; ignored once it left."""
         if self.held:
             self.account.addresses += addresses - self.addresses
+            if self.finished:
+                self.account.finished += addresses - self.addresses
             self.addresses = addresses
+
+    def finish(self) -> None:
+        """The record has been worked on, and waits to be committed."""
+        if self.held and not self.finished:
+            self.finished = True
+            self.account.finished += self.addresses
 
     def leave(self) -> None:
         """The record is committed or no longer wanted. A second call does nothing."""
         if self.held:
             self.held = False
+            if self.finished:
+                self.account.finished -= self.addresses
             self.account.addresses -= self.addresses
             self.account.bytes -= self.size
 
@@ -53,6 +65,7 @@ class InFlight:
         self._overloaded = False
         self.addresses = 0
         self.bytes = 0
+        self.finished = 0
 
     def enter(self, size: int) -> Ticket:
         """A record of ``size`` bytes was read; it does not work yet."""
@@ -62,6 +75,10 @@ class InFlight:
     def may_start(self, addresses: int) -> bool:
         """True when a record of so many addresses may be worked on now."""
         return self.addresses == 0 or self.addresses + addresses <= self._max_addresses
+
+    def crowded(self) -> bool:
+        """True when what only waits to be committed takes half of the room for addresses."""
+        return self.finished * 2 >= self._max_addresses
 
     def overloaded(self) -> bool:
         """True when reading must pause: at a bound, until half of it is reached again."""

@@ -348,6 +348,7 @@ class Lane:
             self._replies.tell(record)  # now: it need not wait for the commit
             size = len(record.outgoing.value) if record.outgoing is not None else 0
             self._frontier.finish(record.origin.offset, size)
+            record.ticket.finish()
             self._changed.set()
 
     def adopt(self, serving: ResidentSet) -> int | None:
@@ -426,6 +427,7 @@ class Lane:
                 in_flight_records=self._frontier.in_flight,
                 nothing_to_publish=not self._records,
                 closing=self.state == "closing",
+                crowded=self._in_flight.crowded(),
             )
             if isinstance(decision, CommitNow):
                 if not await self._commit_ready():

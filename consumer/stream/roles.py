@@ -39,6 +39,8 @@ class Role:
         route: chooses the models of a record; None passes the record over.
         composer: makes the record that is published.
         crash_code: what is said of a record that keeps killing the process.
+        patience_s: for how long results may at least wait for one another before a lane commits
+            them; 0 where somebody waits.
         replies: the topics on which it tells whoever waits for a record, and the largest
             reply, in bytes; empty where nobody waits.
         answers_repeats: True where what is known of a text may answer for it. False where
@@ -54,6 +56,7 @@ class Role:
     composer: Composer
     crash_code: str
     answers_repeats: bool
+    patience_s: float = 0.0
     replies: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 

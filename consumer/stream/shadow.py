@@ -31,6 +31,10 @@ from contracts.topics import TopicNames, largest_pair_bytes, pair_value_bytes
 
 CANDIDATE_CRASHED: Final = "candidate_crashed"
 
+_PATIENCE_S: Final = 2.0
+"""Evidence is looked at every few seconds. A transaction for each of its records would take the
+broker's time from the stable stream, whose records somebody waits for."""
+
 
 def shadow_role(names: TopicNames, limits: Limits) -> Role:
     """Runs the rollout's candidate beside its reference; idle while there is no rollout."""
@@ -48,6 +52,7 @@ def shadow_role(names: TopicNames, limits: Limits) -> Role:
         composer=PairComposer(names, limits),
         crash_code=CANDIDATE_CRASHED,
         answers_repeats=False,
+        patience_s=_PATIENCE_S,
     )
 
 

@@ -67,9 +67,17 @@ def test_the_frontier_refuses_what_it_has_seen(admitted: list[int], again: int) 
     running=st.integers(0, 200),
     closing=st.booleans(),
     eager=st.booleans(),
+    crowded=st.booleans(),
 )
 def test_a_lane_commits_never_early_and_is_never_stuck(
-    interval: float, since: float, ready: int, size: int, running: int, closing: bool, eager: bool
+    interval: float,
+    since: float,
+    ready: int,
+    size: int,
+    running: int,
+    closing: bool,
+    eager: bool,
+    crowded: bool,
 ) -> None:
     schedule = CommitSchedule(interval, max_records=500, max_bytes=9_000, eager=eager)
     now = 100.0 + since
@@ -80,11 +88,12 @@ def test_a_lane_commits_never_early_and_is_never_stuck(
         ready_bytes=size,
         in_flight_records=ready + running,
         closing=closing,
+        crowded=crowded,
     )
     if ready == 0:
         assert decision == NothingToCommit()
         return
-    must = closing or (eager and running == 0) or ready >= 500 or size >= 9_000
+    must = closing or crowded or (eager and running == 0) or ready >= 500 or size >= 9_000
     if must:
         assert decision == CommitNow()
     if isinstance(decision, CommitLater):

@@ -16,7 +16,11 @@ from contracts.events import Component
 from tests.streams.load import record_of
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["enter", "count", "leave"]), st.integers(0, 9), st.integers(0, 60)),
+    st.tuples(
+        st.sampled_from(["enter", "count", "finish", "leave"]),
+        st.integers(0, 9),
+        st.integers(0, 60),
+    ),
     max_size=60,
 )
 
@@ -35,17 +39,22 @@ def test_what_is_in_flight_is_exactly_what_has_not_left(
             ticket = tickets[which % len(tickets)]
             if in_flight.may_start(amount):
                 ticket.count(min(amount, 50))
+        elif action == "finish":
+            tickets[which % len(tickets)].finish()
         else:
             tickets[which % len(tickets)].leave()
         held = [ticket for ticket in tickets if ticket.held]
         assert in_flight.addresses == sum(ticket.addresses for ticket in held)
         assert in_flight.bytes == sum(ticket.size for ticket in held)
+        waiting = sum(ticket.addresses for ticket in held if ticket.finished)
+        assert in_flight.crowded() == (waiting >= 25)
         if in_flight.bytes >= 100:
             assert in_flight.overloaded()
     for ticket in tickets:
         ticket.leave()
     assert (in_flight.addresses, in_flight.bytes) == (0, 0)
     assert not in_flight.overloaded()
+    assert not in_flight.crowded()
     assert in_flight.may_start(1_000_000), "alone, even the largest record starts"
 
 
