@@ -1,6 +1,7 @@
 """Types a tutorial: every shell block of a page, in order, as a person with several terminals.
 
-What never ends by itself gets a terminal of its own and stays, or is looked at for a moment.
+What never ends by itself gets a terminal of its own and stays until the page says Ctrl-C, or is
+looked at for a moment. What a page shows below a block must really come.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,16 +30,88 @@ SERVICES: Final = (
 WATCHED: Final = ("mgeo results --follow", "mgeo rollout watch")
 LOOK_S: Final = 15.0
 
+_FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_CTRL_C: Final = re.compile(r"^<!-- Ctrl-C in terminal (\d+) -->$", re.MULTILINE)
+_SETTINGS: Final = re.compile(r"^(?:[A-Z][A-Z0-9_]*=\S* )+")
+_COMMENT: Final = re.compile(r"(?:^[ \t]*|[ \t]{2,})# .*$", re.MULTILINE)
+
+
+def fences(page: Path) -> list[tuple[str, str]]:
+    """The fenced blocks of a page as (language, text), without what comments say."""
+    return [
+        (language, _COMMENT.sub("", text) if language in ("sh", "python") else text)
+        for language, text in _FENCE.findall(page.read_text("utf-8"))
+    ]
+
+
+def interrupts(page: Path) -> list[int]:
+    """The terminals in which the page has Ctrl-C pressed, in order; the first is 1."""
+    return [int(number) for number in _CTRL_C.findall(page.read_text("utf-8"))]
+
 
 def blocks(page: Path) -> list[str]:
     """The shell blocks of a page, with what follows a ``#`` on a line taken away."""
-    found = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    return [re.sub(r"\s{2,}# .*$", "", block, flags=re.MULTILINE) for block in found]
+    return [text for language, text in fences(page) if language == "sh"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that a page has its reader do.
+
+    Attributes:
+        block: what is typed; empty where Ctrl-C is pressed.
+        shown: the lines that the page then shows; ``…`` stands for anything.
+        ctrl_c: the terminal in which it is pressed, or 0.
+    """
+
+    block: str
+    shown: tuple[str, ...] = ()
+    ctrl_c: int = 0
+
+
+def steps(page: Path) -> list[Step]:
+    """What a page has its reader do, in order. A ``text`` block is what the block above shows."""
+    text = page.read_text("utf-8")
+    found = [*_FENCE.finditer(text), *_CTRL_C.finditer(text)]
+    made: list[Step] = []
+    for match in sorted(found, key=lambda match: match.start()):
+        if match.re is _CTRL_C:
+            made.append(Step("", ctrl_c=int(match[1])))
+        elif match[1] == "sh":
+            made.append(Step(_COMMENT.sub("", match[2])))
+        elif match[1] == "text":
+            made[-1] = Step(made[-1].block, tuple(match[2].splitlines()))
+    return made
+
+
+def unseen(shown: Sequence[str], *streams: str) -> list[str]:
+    """Those of the shown lines that did not come, in their order, on any one of the streams.
+
+    ``…`` in a line stands for anything, and blanks for any number of blanks. A line of ``…`` alone
+    is one that is left out.
+    """
+    rests = [[_plain(line) for line in stream.splitlines()] for stream in streams]
+    missing = []
+    for line in filter(lambda line: _plain(line) not in ("", "…"), shown):
+        pattern = re.compile(".*".join(map(re.escape, _plain(line).split("…"))))
+        for place, rest in enumerate(rests):
+            at = next((i for i, one in enumerate(rest) if pattern.fullmatch(one)), None)
+            if at is not None:
+                rests[place] = rest[at + 1 :]
+                break
+        else:
+            missing.append(line)
+    return missing
+
+
+def _plain(line: str) -> str:
+    return " ".join(line.removeprefix("\ufeff").split())
 
 
 def is_service(block: str) -> bool:
     """Whether a block ends in something that runs until it is stopped."""
-    return any(line.startswith(SERVICES) for line in block.splitlines())
+    commands = (_SETTINGS.sub("", line) for line in block.splitlines())
+    return any(command.startswith(SERVICES) for command in commands)
 
 
 @dataclass
@@ -72,6 +146,7 @@ class Typist:
     cache_dir: Path
     typed: list[Typed] = field(default_factory=list)
     _services: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _stopped: set[int] = field(default_factory=set)
 
     def __enter__(self) -> Self:
         self.clone = self.home / "mgeo-stream"
@@ -122,6 +197,34 @@ class Typist:
             capture_output=True,
         )
 
+    def walk(self, page: Path) -> None:
+        """Do what a page says, and hold it to what it says.
+
+        Raises:
+            AssertionError: a service ended, a command failed that the page does not ask ``$?``
+                of, or something that the page shows did not come. All of it is told at the end.
+        """
+        wrong: list[str] = []
+        for step in steps(page):
+            self.check_services()
+            if step.ctrl_c:
+                self.press_ctrl_c(step.ctrl_c)
+                continue
+            typed = self.type(step.block)
+            if typed is None:
+                assert not step.shown, "what a service says stands in its own terminal"
+                continue
+            print(f"--- {typed.seconds:.0f} s\n{typed.block}{typed.out}{typed.err}")
+            if typed.failed and "echo $?" not in typed.block:
+                wrong.append(f"failed: {typed.failed}")
+            missing = unseen(step.shown, typed.out, typed.err)
+            wrong += [f"not shown after {typed.block.splitlines()[0]}: {line}" for line in missing]
+        assert not wrong, "\n".join(wrong)
+
+    def after(self, start: str) -> str:
+        """What came on standard output after the first block that has this in it."""
+        return next(one.out for one in self.typed if start in one.block)
+
     def type(self, block: str) -> Typed | None:
         """Type a block; None for a service, which goes on running."""
         if is_service(block):
@@ -142,12 +245,22 @@ class Typist:
         self.typed.append(typed)
         return typed
 
+    def press_ctrl_c(self, terminal: int) -> None:
+        """In the terminal of the so many-eth service, from 1: it must leave with 0."""
+        number = terminal - 1
+        self._stopped.add(number)
+        code = stop(self._services[number])
+        assert code == 0, f"a service left with {code}:\n{self._last_words(number)}"
+
     def check_services(self) -> None:
         """Fail with its last words where a service has ended."""
         for number, service in enumerate(self._services):
-            if service.poll() is not None:
-                said = (self.home / f"service-{number}.log").read_text("utf-8", "replace")
-                raise AssertionError(f"a service left with {service.returncode}:\n{said[-3000:]}")
+            if number not in self._stopped and service.poll() is not None:
+                said = self._last_words(number)
+                raise AssertionError(f"a service left with {service.returncode}:\n{said}")
+
+    def _last_words(self, number: int) -> str:
+        return (self.home / f"service-{number}.log").read_text("utf-8", "replace")[-3000:]
 
     @property
     def _variables(self) -> Path:
