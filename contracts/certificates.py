@@ -15,7 +15,6 @@ from contracts.settings import KafkaSettings
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-_EVERY_S: Final = 3600.0
 _ANSWER_WITHIN_S: Final = 10.0
 
 Show = Callable[[str, float], None]
@@ -23,13 +22,18 @@ Show = Callable[[str, float], None]
 
 
 async def watch_certificates(
-    settings: KafkaSettings, show: Show, *, every_s: float = _EVERY_S
+    settings: KafkaSettings, show: Show, *, every_s: float | None = None
 ) -> None:
-    """Look at the certificates now and every hour, until cancelled; ends at once without TLS.
+    """Look at the certificates now and again and again; ends at once without TLS.
 
     A file may be replaced and a broker restarted under a running service, so nothing is read
     once and for all: files that were replaced are loaded for connections to come. What cannot be
     read keeps the value it had.
+
+    Args:
+        settings: how Kafka is reached, and how often it is looked.
+        show: told what was found.
+        every_s: instead of the settings'.
     """
     if not settings.kafka_security_protocol.endswith("SSL"):
         return
@@ -41,7 +45,7 @@ async def watch_certificates(
             _warn("replaced certificates not usable", None)
         for which, ends in found.items():
             show(which, ends.timestamp())
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(settings.kafka_ssl_check_interval_s if every_s is None else every_s)
 
 
 async def certificate_ends(settings: KafkaSettings) -> dict[str, datetime]:

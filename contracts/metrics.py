@@ -140,6 +140,12 @@ WORKER_METRICS: Final = (
 
 CONTROLLER_METRICS: Final = (
     MetricSpec("mgeo_controller_leader", "gauge", "1 while this controller leads"),
+    MetricSpec(
+        "mgeo_controller_loop_silent_seconds",
+        "gauge",
+        "Time since the event loop last turned: seconds mean that it hangs and believes what it "
+        "knew before",
+    ),
     MetricSpec("mgeo_controller_revision", "gauge", "Revision of the control state"),
     MetricSpec("mgeo_controller_serving_epoch", "gauge", "Serving epoch that was written last"),
     MetricSpec("mgeo_controller_phase", "gauge", "1 for the present phase", ("phase",)),
@@ -176,6 +182,12 @@ CONTROLLER_METRICS: Final = (
         ("gate",),
     ),
     MetricSpec("mgeo_controller_cut_age_seconds", "gauge", "Age of the newest judged cut"),
+    MetricSpec(
+        "mgeo_controller_evidence_age_seconds",
+        "gauge",
+        "Age of the newest input that both models answered; before the first, time since shadowing "
+        "began; of a replay, the age of the newest cut",
+    ),
     MetricSpec(
         "mgeo_controller_evidence_errors", "counter", "Times that evidence could not be read"
     ),

@@ -66,6 +66,11 @@ class KafkaSettings(MgeoSettings):
     kafka_ssl_key_password_file: Path | None = None
     """File that holds the private key's password."""
 
+    kafka_ssl_check_interval_s: float = Field(default=3600.0, ge=1.0)
+    """How often a service looks whether certificate files were replaced, and when certificates
+    end. Shorter than the time between a renewal and the old one's end: where certificates live
+    for hours, minutes."""
+
     topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$", max_length=100)
     """Put before every topic and group name, so that several systems can share a cluster."""
 

@@ -38,7 +38,7 @@ def serve_controller(settings: ControllerSettings, kafka: KafkaSettings) -> None
         stop = stop_on_signals()
         registry = CollectorRegistry()
         # Whether it is ready is no metric of its own: mgeo_controller_leader says more.
-        health = Health(loop_timeout_s=_LOOP_TIMEOUT_S, on_change=lambda _: None)
+        health = Health(loop_timeout_s=_LOOP_TIMEOUT_S)
         controller = Controller(settings, kafka, parts, registry=registry, probe=health)
         server = HealthServer(settings.host, settings.port, health, registry)
         _log.info("listening", host=settings.host, port=server.port, pid=os.getpid())

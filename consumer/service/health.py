@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -26,12 +26,10 @@ class Health:
 
     Args:
         loop_timeout_s: the event loop must beat at least this often to be alive.
-        on_change: told about readiness, for the metric.
     """
 
-    def __init__(self, *, loop_timeout_s: float, on_change: Callable[[bool], None]) -> None:
+    def __init__(self, *, loop_timeout_s: float) -> None:
         self._loop_timeout_s = loop_timeout_s
-        self._on_change = on_change
         self._beat_at = time.monotonic()
         self._waiting_for = "start"
 
@@ -42,17 +40,20 @@ class Health:
     def waiting_for(self, what: str) -> None:
         """Not ready, because of this."""
         self._waiting_for = what
-        self._on_change(False)
 
     def ready(self) -> None:
         """Ready to serve."""
         self._waiting_for = ""
-        self._on_change(True)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the event loop last turned."""
+        return time.monotonic() - self._beat_at
 
     @property
     def alive(self) -> bool:
         """False when the event loop has not turned for too long."""
-        return time.monotonic() - self._beat_at < self._loop_timeout_s
+        return self.silent_s < self._loop_timeout_s
 
     @property
     def not_ready_because(self) -> str:

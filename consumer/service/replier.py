@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -46,6 +46,8 @@ class Replier:
         self._topic = topic
         self._options = {**producer_options, "acks": 1, "linger_ms": 0}
         self._fates = metrics.counter("mgeo_replies")
+        for fate in get_args(Fate):
+            self._fates.labels(outcome=fate)  # what begins with its first event has no increase
         self._waiting: deque[tuple[Outgoing, ReplyTo]] = deque()
         self._bytes = 0
         self._filled = asyncio.Event()

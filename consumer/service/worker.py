@@ -93,9 +93,9 @@ class Worker:
         self._registry = registry or CollectorRegistry()
         self._telemetry = Telemetry(self._registry, token_budget=settings.token_budget)
         metrics = self._telemetry.metrics
-        self._health = Health(
-            loop_timeout_s=30.0, on_change=lambda ok: metrics.gauge("mgeo_worker_ready").set(ok)
-        )
+        self._health = Health(loop_timeout_s=30.0)
+        # Asked when it is scraped: an event loop that hangs could not take it back.
+        metrics.gauge("mgeo_worker_ready").set_function(lambda: not self._health.not_ready_because)
         self._sink_factory = sink_factory or self._make_sink
         self._options = client_options(kafka)
         self._residency = Residency(

@@ -40,10 +40,17 @@ class Service:
         arguments: of `mgeo`.
         environment: all of its environment.
         folder: where its log goes.
+        stderr: a file descriptor that takes what it logs instead.
     """
 
     def __init__(
-        self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path
+        self,
+        name: str,
+        arguments: tuple[str, ...],
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        stderr: int | None = None,
     ) -> None:
         self.name = name
         self.log = folder / f"{name.replace(' ', '-')}.log"
@@ -53,7 +60,7 @@ class Service:
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=log if stderr is None else stderr,
                 # Ctrl-C is the demo's: it stops its services itself, one after the other.
                 start_new_session=True,
                 # Nothing of it outlives a parent that was killed.

@@ -33,7 +33,8 @@ class ObjectiveSettings(MgeoSettings):
     """A device that computes for less of the time, while its records wait, is called idle."""
 
     alert_cut_age_s: int = Field(default=900, ge=1)
-    """A running rollout without a new judged cut for so long is said to have stale evidence."""
+    """A running rollout whose newest evidence, or newest judged cut, is older is said to have
+    stale evidence."""
 
     runbook_base_url: str = "https://docs.example.org/mgeo-stream/runbooks"
     """Where the pages of ``docs/runbooks`` can be read; every alert links to its own."""

@@ -41,7 +41,7 @@ def serve_scaler(settings: ScalingSettings, kafka: KafkaSettings) -> None:
 
     async def main() -> None:
         stop = stop_on_signals()
-        health = Health(loop_timeout_s=_LOOP_TIMEOUT_S, on_change=lambda _: None)
+        health = Health(loop_timeout_s=_LOOP_TIMEOUT_S)
         async with Scale(settings.shadow_deployment, settings.service_account) as scale:
             server = HealthServer(settings.host, settings.port, health, CollectorRegistry())
             _log.info("listening", host=settings.host, port=server.port, pid=os.getpid())

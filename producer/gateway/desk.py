@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from contracts.errors import MgeoError, TransientError
 from contracts.events import AddressResult, Origin, ParsedBatch, ServedModel, Timing, Track
@@ -34,6 +34,9 @@ from producer.gateway.waiting import Places, Register, Waiting
 _log = get_logger(__name__)
 _SOURCE = "/mgeo/gateway"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+OUTCOMES: Final = ("answered", "refused", "late", "foreign", "unreadable")
+"""What becomes of a reply: a label of ``mgeo_gateway_replies``."""
 
 Send = Callable[[bytes, list[Header]], Awaitable[None]]
 """Publishes one record to the gateway's input topic and returns once Kafka has it."""
@@ -184,7 +187,7 @@ class Desk:
         return await self._answer(ticket, future, wanted, deadline, gone)
 
     def reply(self, headers: Sequence[Header], value: bytes | None) -> str:
-        """A record of the replies' partition; returns what became of it, for the metric."""
+        """A record of the replies' partition; returns which of ``OUTCOMES`` became of it."""
         to = ReplyTo.of(headers)
         if to is None or to.gateway != self._identity.name:
             return "foreign"

@@ -20,7 +20,7 @@ from contracts.logs import get_logger
 from contracts.metrics import GATEWAY_METRICS, Metrics
 from contracts.settings import KafkaSettings
 from producer.gateway.bodies import AskedEvents
-from producer.gateway.desk import Desk, Identity
+from producer.gateway.desk import OUTCOMES, Desk, Identity
 from producer.gateway.link import Link, OnReply
 from producer.gateway.problem import ProblemError
 from producer.gateway.reading import BodyReader
@@ -55,6 +55,8 @@ class Gateway:
         # A series that begins with its first event has no increase to show for it.
         for code in UNUSABLE:
             self.metrics.counter("mgeo_control_errors").labels(code=code)
+        for outcome in OUTCOMES:
+            self.metrics.counter("mgeo_gateway_replies").labels(outcome=outcome)
         self.bodies = BodyReader(settings)
         self._kafka = kafka
         names = kafka.names

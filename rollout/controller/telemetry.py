@@ -12,6 +12,7 @@ from prometheus_client import Counter as CounterMetric
 from contracts.control import UNUSABLE, RolloutState
 from contracts.metrics import CONTROLLER_METRICS, Metrics
 from contracts.phases import Phase
+from contracts.rollout import Rollout
 from rollout.controller.plan import Plan
 from rollout.controller.timing import since
 from rollout.stages import TABLE, Cause
@@ -19,6 +20,11 @@ from rollout.stages import TABLE, Cause
 
 class Probe(Protocol):
     """What ``/livez`` and ``/readyz`` answer from; handed in by whoever serves them."""
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the event loop last turned."""
+        ...
 
     def beat(self) -> None:
         """The event loop turns."""
@@ -44,6 +50,9 @@ class Telemetry:
     def __init__(self, registry: CollectorRegistry, probe: Probe) -> None:
         self._metrics = Metrics(CONTROLLER_METRICS, registry)
         self._probe = probe
+        # Asked when it is scraped, from another thread: a loop that hangs tells nothing itself.
+        silent = self._metrics.gauge("mgeo_controller_loop_silent_seconds")
+        silent.set_function(lambda: probe.silent_s)
         # A series that begins with its first event has no increase to show for it.
         for code in UNUSABLE:
             self._metrics.counter("mgeo_control_errors").labels(code=code)
@@ -116,6 +125,7 @@ class Telemetry:
         gauge("mgeo_controller_refusing_partitions").set(len(rollout.refusals))
         if rollout.cut is not None:
             gauge("mgeo_controller_cut_age_seconds").set(since(rollout.cut.at, now).total_seconds())
+        gauge("mgeo_controller_evidence_age_seconds").set(_evidence_age_s(rollout, now))
         if rollout.judgement is None:
             return
         gauge("mgeo_controller_pairs").set(rollout.judgement.accounting.paired)
@@ -133,3 +143,17 @@ class Telemetry:
     def _moves(self, phase: Phase, cause: Cause) -> CounterMetric:
         moves = self._metrics.counter("mgeo_controller_moves")
         return moves.labels(phase=phase.value, cause=cause.value)
+
+
+def _evidence_age_s(rollout: Rollout, now: datetime) -> float:
+    """How old the newest evidence is. A cut is taken every minute even where nothing comes, so
+    that the age of the newest cut does not say it; of a replay, whose evidence is old by nature,
+    nothing says more.
+    """
+    if rollout.replay is not None and rollout.cut is not None:
+        return since(rollout.cut.at, now).total_seconds()
+    judgement = rollout.judgement
+    newest_ms = None if judgement is None else judgement.accounting.newest_input_ms
+    if newest_ms is not None:
+        return max(0.0, now.timestamp() - newest_ms / 1000)
+    return since(rollout.shadowing_since, now).total_seconds()

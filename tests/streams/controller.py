@@ -173,6 +173,7 @@ class Probe:
 
     def __init__(self) -> None:
         self.waits_for = "start"
+        self.silent_s = 0.0
 
     def beat(self) -> None:
         pass

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from consumer.service.replier import Replier
+from consumer.service.worker import Worker
 from consumer.stream import telemetry as worker
+from consumer.stream.roles import stable_role
+from contracts.examples import ROLLOUT_STATE
+from contracts.limits import Limits
+from contracts.metrics import WORKER_METRICS, Metrics
 from contracts.phases import Phase
+from contracts.rollout import Replay
+from contracts.settings import KafkaSettings
+from producer.gateway.service import Gateway
+from producer.gateway.settings import GatewaySettings
 from rollout.controller.plan import Plan, alerted
 from rollout.controller.telemetry import Telemetry
 from rollout.stages import TABLE, Cause
 from tests.models import instant
+from tests.streams.worker import settings_for_tests
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 class Probe:
     """Nobody asks."""
+
+    silent_s = 0.0
 
     def beat(self) -> None: ...
 
@@ -33,6 +46,59 @@ def test_a_workers_outcomes_begin_with_zero() -> None:
         assert registry.get_sample_value("mgeo_records_total", labels) == 0
     assert registry.get_sample_value("mgeo_transactions_total", {"outcome": "lost"}) == 0
     assert registry.get_sample_value("mgeo_control_errors_total", {"code": "control_corrupt"}) == 0
+
+
+def test_what_becomes_of_replies_begins_with_zero() -> None:
+    registry = CollectorRegistry()
+    Replier("replies", {}, Metrics(WORKER_METRICS, registry))
+    assert registry.get_sample_value("mgeo_replies_total", {"outcome": "failed"}) == 0
+    gateway = Gateway(GatewaySettings(), KafkaSettings(), Limits())
+    shown = gateway.metrics.registry.get_sample_value(
+        "mgeo_gateway_replies_total", {"outcome": "unreadable"}
+    )
+    assert shown == 0
+
+
+def test_a_worker_whose_event_loop_hangs_is_not_shown_as_ready() -> None:
+    registry, kafka = CollectorRegistry(), KafkaSettings()
+    made = Worker(
+        settings_for_tests(),
+        kafka,
+        stable_role(kafka.names, Limits()),
+        load=instant.InstantModel,
+        registry=registry,
+    )
+    assert registry.get_sample_value("mgeo_worker_ready") == 0
+    made._health.ready()
+    assert registry.get_sample_value("mgeo_worker_ready") == 1
+    made._health._beat_at -= 60  # nobody has beaten since
+    assert registry.get_sample_value("mgeo_worker_ready") == 0
+
+
+def test_the_age_of_the_evidence_is_that_of_its_newest_input_and_not_that_of_the_last_look() -> (
+    None
+):
+    registry = CollectorRegistry()
+    telemetry = Telemetry(registry, Probe())
+    rollout = ROLLOUT_STATE.rollout
+    assert rollout is not None
+    assert rollout.judgement is not None
+    newest_ms = rollout.judgement.accounting.newest_input_ms
+    assert newest_ms is not None
+    now = datetime.fromtimestamp(newest_ms / 1000 + 90, UTC)
+
+    def shown(**changes: object) -> float | None:
+        changed = rollout.model_copy(update=changes)
+        telemetry.show(ROLLOUT_STATE.model_copy(update={"rollout": changed}), now)
+        return registry.get_sample_value("mgeo_controller_evidence_age_seconds")
+
+    assert shown() == 90
+    began = now - timedelta(seconds=40)
+    assert shown(judgement=None, shadowing_since=began.isoformat()) == 40
+    replay = Replay(asked="24h", until={})
+    looked = now - timedelta(seconds=5)
+    cut = rollout.cut.model_copy(update={"at": looked.isoformat()}) if rollout.cut else None
+    assert shown(replay=replay, cut=cut) == 5
 
 
 def test_a_controllers_moves_begin_with_zero_and_count_by_cause() -> None:

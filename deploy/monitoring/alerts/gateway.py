@@ -50,12 +50,14 @@ def alerts(objectives: ObjectiveSettings) -> tuple[Alert, ...]:
             "part is theirs, or the way through Kafka.",
         ),
         Alert(
-            "MgeoForeignReplies",
-            'sum(increase(mgeo_gateway_replies_total{outcome=~"foreign|unreadable"}[15m])) > 10',
+            "MgeoRepliesUnreadable",
+            # Not the foreign ones: gateways may share a partition of the replies, and then each
+            # reads all of the others'.
+            'sum(increase(mgeo_gateway_replies_total{outcome="unreadable"}[15m])) > 10',
             "0m",
             "warning",
-            "Replies arrive that no request of this gateway has asked for",
-            "They are dropped, so nobody gets another's answer. Two gateways share an identity, "
-            "or a worker of another release replies.",
+            "Replies arrive that cannot be read",
+            "Whoever waited for them gets an error although the result is committed. A worker of "
+            "another release replies, or somebody else writes to the topic of replies.",
         ),
     )

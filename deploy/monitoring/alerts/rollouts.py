@@ -5,7 +5,11 @@ from __future__ import annotations
 from deploy.monitoring.rules import LEADS, Alert
 from deploy.monitoring.settings import ObjectiveSettings
 
-_NO_LEADER = '(sum(mgeo_controller_leader{job="mgeo-controller"}) or vector(0)) == 0'
+# A leader whose event loop hangs still says what it was; it does nothing.
+_NO_LEADER = (
+    '(sum(mgeo_controller_leader{job="mgeo-controller"} '
+    "unless on (job, instance) (mgeo_controller_loop_silent_seconds > 30)) or vector(0)) == 0"
+)
 _SERVED = 'mgeo:rollout_phase{phase=~"CANARY|CUTTING_OVER|BAKING|ROLLING_BACK"}'
 _SHADOWED = 'mgeo:rollout_phase{phase=~"WARMING|SHADOWING|STAGING|CANARY|CUTTING_OVER|BAKING"} == 1'
 
@@ -89,11 +93,12 @@ def alerts(objectives: ObjectiveSettings) -> tuple[Alert, ...]:
         ),
         Alert(
             "MgeoEvidenceStale",
-            f"(mgeo_controller_cut_age_seconds > {objectives.alert_cut_age_s} and {LEADS}) "
+            f"((mgeo_controller_evidence_age_seconds > {objectives.alert_cut_age_s} "
+            f"or mgeo_controller_cut_age_seconds > {objectives.alert_cut_age_s}) and {LEADS}) "
             'and on () (mgeo:rollout_phase{phase=~"SHADOWING|CANARY|BAKING"} == 1)',
             "1m",
             "warning",
-            "The newest judged evidence is {{ $value | humanizeDuration }} old",
+            "The newest evidence is {{ $value | humanizeDuration }} old",
             "Nothing passes on old evidence: the rollout waits, then ends as inconclusive. No "
             "traffic, no shadow worker, or one that cannot keep up.",
         ),

@@ -41,8 +41,10 @@ def alerts(objectives: ObjectiveSettings) -> tuple[Alert, ...]:
         ),
         Alert(
             "MgeoStalled",
-            f"(sum by (job) (mgeo_inflight_addresses{{{_JOB}}}) > 0 "
-            f"or mgeo:lag_records:sum{{{_JOB}}} > {lag}) "
+            # Over two minutes: a worker that loses its lanes and takes them again shows neither
+            # number for a moment, and would begin the five minutes anew each time.
+            f"(sum by (job) (max_over_time(mgeo_inflight_addresses{{{_JOB}}}[2m])) > 0 "
+            f"or max_over_time(mgeo:lag_records:sum{{{_JOB}}}[2m]) > {lag}) "
             f"and on (job) sum by (job) (rate(mgeo_records_total{{{_JOB}}}[5m])) == 0",
             "5m",
             "critical",

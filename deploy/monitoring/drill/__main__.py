@@ -1,66 +1,78 @@
-"""``python -m deploy.monitoring.drill [FOLDER]``: the drill, about a quarter of an hour.
+"""``python -m deploy.monitoring.drill [FOLDER] [--act NAME]…``: alerts by their real causes.
 
-Leaves in the folder: ``drill.json``, every expression by stage and every alert with its times;
-``panels.svg``, what the panels showed; the logs.
+Without ``--act`` every act is played, one after the other: more than an hour. What was seen is
+added to ``drill.json`` in the folder, act by act; each act leaves its logs and the picture of its
+panels in a folder of its own.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import json
 import sys
-import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
-from deploy.local import LocalBroker, LocalSettings
-from deploy.monitoring.drill.picture import picture
-from deploy.monitoring.drill.story import OBJECTIVES, TIMES, Drill
-from deploy.monitoring.drill.watchers import Watchers
+from deploy.monitoring.drill.acts import ABSENT, ACTS, UNOBTAINABLE
+from deploy.monitoring.drill.playing import play
+from deploy.monitoring.drill.seen import Document, aligned, markdown, table, unmoved, with_act
 
 
-def main(out: Path) -> None:
-    """Play it and write what was seen."""
+def main() -> int:
+    """Play what was asked for; 1 where an alert did not come or did not go."""
+    arguments = _arguments()
+    if arguments.list:
+        print(_list())
+        return 0
+    out: Path = arguments.folder
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "drill.json"
+    document: Document = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    if arguments.markdown:
+        print(markdown(document))
+        return 0
+    wanted = [act for act in ACTS if not arguments.act or act.name in arguments.act]
     began = time.monotonic()
+    failed = []
+    for number, act in enumerate(wanted, 1):
 
-    def tell(line: str) -> None:
-        print(f"{time.monotonic() - began:5.0f} s  {line}", flush=True)
+        def tell(line: str, place: str = f"[{number}/{len(wanted)}]") -> None:
+            print(f"{time.monotonic() - began:5.0f} s {place} {line}", flush=True)
 
-    with (
-        tempfile.TemporaryDirectory(prefix="mgeo-drill-") as scratch,
-        LocalBroker(LocalSettings(), work_dir=Path(scratch) / "kafka") as broker,
-    ):
-        folder = Path(scratch)
-        kafka = broker.client()
-        drill = Drill(kafka, folder, tell)
+        tell(f"{act.name:<14} {act.meaning}")
+        played = play(act, out / act.name, tell)
+        document = with_act(document, played)
+        file.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+        beside = f"; beside it: {', '.join(played.beside)}" if played.beside else ""
+        tell(f"{act.name:<14} {'done' if played.whole else 'FAILED'}{beside}")
+        if not played.whole:
+            failed.append(act.name)
+    print(f"\n{table(document)}\n")
+    if set(document["acts"]) >= {act.name for act in ACTS}:
+        for line in unmoved(document, ABSENT):
+            failed.append(line)
+            print(line)
+    print("failed: " + ", ".join(failed) if failed else "every alert came and went")
+    return 1 if failed else 0
 
-        def watchers(targets: dict[str, str]) -> Watchers:
-            return Watchers(folder, targets, times=TIMES, objectives=OBJECTIVES)
 
-        watching = None
-        try:
-            watching = asyncio.run(drill.play(watchers))
-        finally:
-            out.mkdir(parents=True, exist_ok=True)
-            document = {
-                "durations_divided_by": TIMES,
-                "expressions": [asdict(one) for one in drill.seen],
-                "alerts": [asdict(one) for one in drill.fired],
-                "told": [] if watching is None else [asdict(one) for one in watching.told],
-            }
-            if drill.charts and watching is not None:
-                shown = [chart for chart in drill.charts if chart.lines]
-                (out / "panels.svg").write_text(picture(shown, drill.marks, watching.now_s))
-            (out / "drill.json").write_text(json.dumps(document, indent=1, ensure_ascii=False))
-            for log in folder.glob("*.log"):
-                (out / log.name).write_bytes(log.read_bytes())
-    for one in drill.seen:
-        if one.empty or not one.changes:
-            state = "empty" if one.empty else "never changes"
-            needs = f" (needs {one.needs})" if one.needs else ""
-            tell(f"{state}{needs}: {one.panel}: {one.expr}")
+def _list() -> str:
+    rows = [("act", "alerts", "what happens")]
+    rows += [(act.name, " ".join(act.alerts) or "–", act.meaning) for act in ACTS]
+    rows += [("–", name, reason) for name, reason in UNOBTAINABLE.items()]
+    return aligned(rows)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m deploy.monitoring.drill", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("mgeo-drill"))
+    parser.add_argument(
+        "--act", action="append", choices=[act.name for act in ACTS], metavar="NAME"
+    )
+    parser.add_argument("--list", action="store_true", help="the acts, and what has none")
+    parser.add_argument("--markdown", action="store_true", help="what was seen, as a table")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "mgeo-drill"))
+    sys.exit(main())

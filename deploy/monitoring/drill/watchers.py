@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +22,8 @@ import yaml
 from contracts.errors import FatalError, UsageError
 from deploy.local.ports import free_port
 from deploy.monitoring.alertmanager import alertmanager_document
-from deploy.monitoring.drill.shortened import shorter_rules
+from deploy.monitoring.drill.shortened import shorter, shorter_rules
+from deploy.monitoring.jobs import JOBS
 from deploy.monitoring.prometheus import rules_document
 from deploy.monitoring.settings import ObjectiveSettings
 
@@ -30,6 +31,9 @@ INTERVAL: Final = "2s"
 """Between scrapes, and between evaluations."""
 
 _ANSWERS_WITHIN_S: Final = 60.0
+_TARGETS: Final = "targets-{}.json"
+_RESEND: Final = "3s"
+"""How often Prometheus tells again what fires; by default a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +58,47 @@ class Watchers:
 
     Args:
         folder: for their files.
-        targets: job to ``host:port``.
         times: by what durations are divided.
         objectives: what is written into the rules.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        targets: Mapping[str, str],
-        *,
-        times: int,
-        objectives: ObjectiveSettings,
-    ) -> None:
+    def __init__(self, folder: Path, *, times: int, objectives: ObjectiveSettings) -> None:
         self._folder = folder
-        self._targets = targets
         self._times = times
         self._objectives = objectives
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._began = time.monotonic()
         self.told: list[Told] = []
         self.url = ""
 
     @property
     def now_s(self) -> float:
-        """Seconds since the drill began."""
+        """Seconds since they were made."""
         return time.monotonic() - self._began
 
+    def scrape(self, targets: Mapping[str, Iterable[int]]) -> None:
+        """Scrape these from now on: job to ports of this machine; others are forgotten.
+
+        May be said before they run, and at any time later.
+        """
+        for job in JOBS:
+            addresses = [f"127.0.0.1:{port}" for port in targets.get(job.name, ())]
+            path = self._folder / _TARGETS.format(job.name)
+            scratch = path.with_suffix(".new")
+            scratch.write_text(json.dumps([{"targets": addresses}] if addresses else []))
+            scratch.replace(path)  # Prometheus may read it at any moment
+
     def __enter__(self) -> Self:
-        prometheus = _program("prometheus")
+        self._prometheus = _program("prometheus")
         alertmanager = _program("prometheus-alertmanager", "alertmanager")
         self._webhook = ThreadingHTTPServer(("127.0.0.1", 0), _receiver(self))
         threading.Thread(target=self._webhook.serve_forever, daemon=True).start()
         try:
-            port, alert_port = free_port(), free_port()
-            self.url = f"http://127.0.0.1:{port}"
+            self._port, alert_port = free_port(), free_port()
+            self.url = f"http://127.0.0.1:{self._port}"
             self._write(alert_port)
             self._run(
+                "alertmanager",
                 alertmanager,
                 f"--config.file={self._folder / 'alertmanager.yml'}",
                 f"--storage.path={self._folder / 'alertmanager'}",
@@ -99,17 +107,27 @@ class Watchers:
             )
             # What is told while it is away is told again a minute later.
             self._until_ready(f"http://127.0.0.1:{alert_port}")
-            self._run(
-                prometheus,
-                f"--config.file={self._folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={self._folder / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            )
-            self._until_ready(self.url)
+            self.start_prometheus()
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
+
+    def start_prometheus(self) -> None:
+        """Start it, or start it again on what it knew."""
+        self._run(
+            "prometheus",
+            self._prometheus,
+            f"--config.file={self._folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self._folder / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{self._port}",
+            f"--rules.alert.resend-delay={_RESEND}",
+        )
+        self._until_ready(self.url)
+
+    def stop_prometheus(self) -> None:
+        """Stop it: from then on nobody evaluates anything."""
+        _end(self._running.pop("prometheus"))
 
     def __exit__(
         self,
@@ -117,14 +135,9 @@ class Watchers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for process in self._running.values():
+            _end(process)
+        self._running.clear()
         self._webhook.shutdown()
         self._webhook.server_close()
 
@@ -173,12 +186,21 @@ class Watchers:
                 "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alert_port}"]}]}]
             },
             "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": [target]}]}
-                for job, target in self._targets.items()
+                {
+                    "job_name": job.name,
+                    "file_sd_configs": [
+                        {"files": [_TARGETS.format(job.name)], "refresh_interval": "1s"}
+                    ],
+                }
+                for job in JOBS
             ],
         }
         alerts = alertmanager_document()
         alerts["route"] |= {"group_wait": "1s", "group_interval": "2s"}
+        for route in alerts["route"]["routes"]:
+            for name in ("group_wait", "group_interval", "repeat_interval"):
+                if name in route:
+                    route[name] = shorter(route[name], self._times)
         for receiver in alerts["receivers"]:
             for hook in receiver["webhook_configs"]:
                 hook["url"] = f"http://127.0.0.1:{self._webhook.server_port}/{receiver['name']}"
@@ -189,12 +211,10 @@ class Watchers:
         ):
             (self._folder / name).write_text(yaml.safe_dump(document, sort_keys=False))
 
-    def _run(self, program: str, *arguments: str) -> None:
-        with (self._folder / f"{Path(program).name}.log").open("wb") as log:
-            self._processes.append(
-                subprocess.Popen(  # noqa: S603 - the programs that were asked for
-                    [program, *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL
-                )
+    def _run(self, name: str, program: str, *arguments: str) -> None:
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(  # noqa: S603 - the programs that were asked for
+                [program, *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
 
     def _until_ready(self, url: str) -> None:
@@ -211,6 +231,15 @@ class Watchers:
                         hint=f"its log is in {self._folder}",
                     ) from None
                 time.sleep(0.2)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _program(*names: str) -> str:

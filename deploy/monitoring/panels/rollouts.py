@@ -123,10 +123,14 @@ _EVIDENCE: Final = Row(
             "(20: 3.0; 1000: 6.9).",
         ),
         Panel(
-            "Age of the newest cut",
-            (Query(_while_running("mgeo_controller_cut_age_seconds"), "age"),),
+            "Age of the evidence",
+            (
+                Query(_while_running("mgeo_controller_evidence_age_seconds"), "newest input"),
+                Query(_while_running("mgeo_controller_cut_age_seconds"), "newest cut"),
+            ),
             "s",
-            "Nothing passes on old evidence.",
+            "Nothing passes on old evidence. A cut is taken every minute at least, also where "
+            "nothing new has come.",
         ),
         Panel(
             "Evidence that could not be read, cuts that differ",

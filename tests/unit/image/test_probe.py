@@ -58,7 +58,7 @@ def test_it_follows_the_settings_of_its_role(role: str, host: str, asked: str) -
 
 
 def test_a_worker_that_waits_is_alive_and_not_ready() -> None:
-    health = Health(loop_timeout_s=60, on_change=lambda _: None)
+    health = Health(loop_timeout_s=60)
     health.beat()
     health.waiting_for("a model")
     with served(health) as port:

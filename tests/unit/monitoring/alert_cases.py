@@ -178,6 +178,21 @@ CASES: dict[str, tuple[Case, ...]] = {
             {worker("mgeo_inflight_addresses"): "5x60", **records("100x60")},
         ),
         Case("waiting and never committed", 20, 1, {lag(): "2000x60", **records("100x60")}),
+        Case(
+            "lanes that are lost and taken again, and nothing committed",
+            20,
+            1,
+            {
+                worker("mgeo_inflight_addresses"): "5 0 5 5 0 5 5 0 5 5 0 5 5 0 5 5 0 5 5 0 5",
+                **records("100x60"),
+            },
+        ),
+        Case(
+            "the last is committed, and nothing more comes",
+            20,
+            0,
+            {worker("mgeo_inflight_addresses"): "5x12 0x60", **records("0+10x12 120x60")},
+        ),
         Case("committed", 20, 0, {lag(): "2000x60", **records("0+10x60")}),
         Case(
             "nothing to do",
@@ -319,6 +334,15 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
         Case("none at all", 5, 1, {"up": "1x20"}),
         Case(
+            "the only one hangs",
+            20,
+            1,
+            {
+                controller("leader"): "1x60",
+                controller("loop_silent_seconds"): "0x10 30+60x60",
+            },
+        ),
+        Case(
             "one of two", 5, 0, {controller("leader"): "0x20", controller("leader", "c2"): "1x20"}
         ),
         Case(
@@ -393,9 +417,33 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("by none", 5, 0, {controller("refusing_partitions"): "0x60", **leading("STAGING")}),
     ),
     "MgeoEvidenceStale": (
-        Case("old", 5, 1, {controller("cut_age_seconds"): "1000x60", **leading("SHADOWING")}),
-        Case("fresh", 5, 0, {controller("cut_age_seconds"): "20x60", **leading("SHADOWING")}),
-        Case("over", 5, 0, {controller("cut_age_seconds"): "9000x60", **leading("PROMOTED")}),
+        Case("no cut", 5, 1, {controller("cut_age_seconds"): "1000x60", **leading("SHADOWING")}),
+        Case(
+            "cuts, and nothing new in them",
+            5,
+            1,
+            {
+                controller("cut_age_seconds"): "20x60",
+                controller("evidence_age_seconds"): "1000x60",
+                **leading("SHADOWING"),
+            },
+        ),
+        Case(
+            "fresh",
+            5,
+            0,
+            {
+                controller("cut_age_seconds"): "20x60",
+                controller("evidence_age_seconds"): "22x60",
+                **leading("SHADOWING"),
+            },
+        ),
+        Case(
+            "over",
+            5,
+            0,
+            {controller("evidence_age_seconds"): "9000x60", **leading("PROMOTED")},
+        ),
     ),
     "MgeoNoShadowWorker": (
         Case("there is none", 15, 1, leading("SHADOWING")),
@@ -475,8 +523,14 @@ CASES: dict[str, tuple[Case, ...]] = {
             buckets("mgeo_gateway_request_seconds", "0.1", "gateway", route="/parse"),
         ),
     ),
-    "MgeoForeignReplies": (
-        Case("every minute", 30, 1, {gateway("replies_total", outcome="foreign"): "0+1x60"}),
-        Case("a few", 30, 0, {gateway("replies_total", outcome="foreign"): "0x20 3x60"}),
+    "MgeoRepliesUnreadable": (
+        Case("every minute", 30, 1, {gateway("replies_total", outcome="unreadable"): "0+1x60"}),
+        Case("a few", 30, 0, {gateway("replies_total", outcome="unreadable"): "0x20 3x60"}),
+        Case(
+            "of another gateway on the same partition",
+            30,
+            0,
+            {gateway("replies_total", outcome="foreign"): "0+500x60"},
+        ),
     ),
 }

@@ -22,6 +22,15 @@ def test_thresholds_and_labels_stay() -> None:
     )
 
 
+def test_a_range_is_never_too_short_to_hold_scrapes() -> None:
+    assert shorter_expression("rate(x_total[2m])", 60) == "rate(x_total[8s])"
+
+
+def test_the_age_below_which_a_process_is_young_is_a_duration_too() -> None:
+    expression = "x_total and on (job) (time() - process_start_time_seconds < 3600)"
+    assert shorter_expression(expression, 60).endswith("(time() - process_start_time_seconds < 60)")
+
+
 def test_no_range_is_forgotten() -> None:
     rules = rules_document(ObjectiveSettings())
     short = shorter_rules(rules, 10, interval="2s")

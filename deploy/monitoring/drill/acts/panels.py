@@ -1,0 +1,55 @@
+"""The act of the dashboards: an idle system, the same under load, and with a rollout."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from deploy.demo.story import SECOND, policy_file
+from deploy.demo.traffic import Traffic
+from deploy.monitoring.drill.acts.act import Act
+from deploy.monitoring.drill.causes import callers
+from deploy.monitoring.drill.stage import Stage
+
+_LOOKS_AFTER_S: Final = 20
+
+
+async def _load(stage: Stage) -> None:
+    gateway = stage.port("gateway")
+    stage.cause("traffic and callers, some of whom do not wait; a rollout with half in its sample")
+    async with (
+        Traffic(stage.kafka, records_per_s=30, addresses_per_record=3),
+        callers(gateway, 3, pause_s=0.2),
+        callers(gateway, 2, addresses_each=60, pause_s=0.1),
+        callers(gateway, 1, addresses_each=200, pause_s=0.5, patience_s=0.05),
+    ):
+        await asyncio.sleep(_LOOKS_AFTER_S)
+        await stage.look("load")
+        await stage.people.mgeo(
+            "model team", "rollout", "start", "--candidate", SECOND,
+            "--policy", str(policy_file()), "--set", "shadow.share=0.5",
+            "--set", "approval.required=false",
+        )  # fmt: skip
+        await stage.until_phase("SHADOWING")
+        await asyncio.sleep(_LOOKS_AFTER_S)
+        await stage.look("load and a rollout")
+    stage.mend("idle again")
+    await stage.people.mgeo("operator", "rollout", "abort", "--reason", "the act is over")
+    await asyncio.sleep(_LOOKS_AFTER_S)
+    await stage.look("idle again")
+
+
+ACTS: Final = (
+    Act(
+        "load",
+        "idle, under load, with a rollout, idle again: what the panels show",
+        _load,
+        services=("worker", "shadow", "controller", "gateway"),
+        panels=(
+            "mgeo-operators: Clients that left",
+            "mgeo-operators: Requests in work",
+            "mgeo-rollouts: The shadow's records",
+        ),
+    ),
+)
+"""One act."""
