@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import os
 import signal
@@ -239,10 +240,13 @@ class Stage:
             outcome.mended = self._mended
             began = self._at
             at, _ = await self._news(name, "resolved", began)
-            await self.until(lambda name=name: name not in self.watching.firing(), f"{name} ends")
+            await self.until(functools.partial(self._quiet, name), f"{name} ends")
             outcome.cleared_after_s = at - began
             self.tell(f"{name} is over after {at - began:.0f} s")
         await self.look(f"after {' '.join(names)}")
+
+    def _quiet(self, name: str) -> bool:
+        return name not in self.watching.firing()
 
     def gone_silent(self, name: str, after_s: float) -> None:
         """Note that an alert whose end nobody is told of came no more, so long after the mending.
@@ -289,7 +293,11 @@ class Stage:
     def note_others(self) -> None:
         """What else fired, for the record."""
         about = {one.name for one in self.played.alerts} | {"MgeoAlertingAlive"}
-        told = {one.name for one in self.watching.told if one.status == "firing"}
+        # Before the first scrape there is nothing, and nothing is an alarm.
+        began = self.marks[0][0] if self.marks else math.inf
+        told = {
+            one.name for one in self.watching.told if one.status == "firing" and one.at >= began
+        }
         self.played.beside = sorted(told - about)
 
     def tell(self, line: str) -> None:
