@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from consumer.parser.network import TaggingNetwork, padded_rows
+from consumer.parser.network import Forward, TaggingNetwork, padded_rows, without_python
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Scores, TokenIds
 from contracts.errors import UsageError
 from contracts.spec import Precision
@@ -113,8 +113,11 @@ class TorchEncoder:
         self._device = device
         self._dtype = _DTYPES[precision]
         self._network = network.to(device=device, dtype=self._dtype).eval()
+        self._forward: Forward = self._network
         if device.type == "cpu":
             network.pack_for_cpu()
+            if network.packed:
+                self._forward = without_python(network)
 
     @property
     def device_name(self) -> str:
@@ -150,7 +153,7 @@ class TorchEncoder:
             places = None
             if real is not None and self._network.packed:
                 places = torch.from_numpy(np.flatnonzero(real))
-            scores = self._network(ids, self._mask(real), places)
+            scores = self._forward(ids, self._mask(real), places)
             return np.asarray(scores[:, :width].float().cpu().numpy(), dtype=np.float32)
         except MemoryError as error:
             raise self._out_of_memory(token_ids) from error

@@ -16,7 +16,12 @@ from hypothesis import strategies as st
 from consumer.parser.architecture import ACTIVATIONS
 from consumer.parser.checkpoint import build_network, read_checkpoint
 from consumer.parser.encoder import TorchEncoder
-from consumer.parser.network import TaggingNetwork, _Product, padded_rows
+from consumer.parser.network import (
+    TaggingNetwork,
+    _PackedProduct,
+    padded_rows,
+    without_python,
+)
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError
 from contracts.errors import UsageError
 from tests.models.tiny import write_tiny_checkpoint
@@ -30,6 +35,12 @@ def batch() -> tuple[np.ndarray, np.ndarray]:
     ids = generator.integers(5, 500, size=(len(LENGTHS), LENGTHS.max()))
     real = np.arange(ids.shape[1]) < LENGTHS[:, None]
     return np.where(real, ids, 0), real
+
+
+@pytest.fixture
+def in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network stays Python's, where hooks see what happens."""
+    monkeypatch.setattr("consumer.parser.encoder.without_python", lambda network: network)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -71,6 +82,7 @@ def test_packing_the_weights_changes_the_scores_by_rounding_alone(
         assert torch.allclose(plain(ids, None), packed(ids, None), atol=1e-6)
 
 
+@pytest.mark.usefixtures("in_python")
 def test_the_cpu_multiplies_few_numbers_of_rows_whatever_the_batches_are(tmp_path: Path) -> None:
     """Each has a kernel of its own, made once and kept: a new one for every batch costs both."""
     checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
@@ -79,7 +91,7 @@ def test_the_cpu_multiplies_few_numbers_of_rows_whatever_the_batches_are(tmp_pat
     assert network.packed
     seen = set()
     for module in network.modules():
-        if isinstance(module, _Product):
+        if isinstance(module, _PackedProduct):
             module.register_forward_hook(lambda _, given, __: seen.add(given[0].shape[0]))
     encoder = TorchEncoder(network, device=torch.device("cpu"), precision="fp32")
     shapes = [(rows, length) for rows in range(1, 30) for length in range(2, 24, 3)]
@@ -95,6 +107,7 @@ def test_the_cpu_multiplies_few_numbers_of_rows_whatever_the_batches_are(tmp_pat
     assert len(seen) < 40
 
 
+@pytest.mark.usefixtures("in_python")
 def test_the_cpu_multiplies_what_is_no_padding(tmp_path: Path) -> None:
     """A record's addresses differ in length: a third of its rectangle is nothing at all."""
     checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
@@ -102,7 +115,7 @@ def test_the_cpu_multiplies_what_is_no_padding(tmp_path: Path) -> None:
     encoder = TorchEncoder(network, device=torch.device("cpu"), precision="fp32")
     seen = set()
     for module in network.modules():
-        if isinstance(module, _Product):
+        if isinstance(module, _PackedProduct):
             module.register_forward_hook(lambda _, given, __: seen.add(given[0].shape[0]))
     lengths = np.array([17, *[2] * 15])
     ids = np.ones((len(lengths), 17), dtype=np.int64)
@@ -113,6 +126,39 @@ def test_the_cpu_multiplies_what_is_no_padding(tmp_path: Path) -> None:
     assert np.abs(scores[0] - alone[0]).max() < 1e-5
     assert np.abs(scores[1:, :2] - alone[1]).max() < 1e-5
     assert not scores[1:, 2:].any()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_python_waits_once_for_a_batch_and_the_scores_are_the_same(
+    tmp_path: Path, activation: str
+) -> None:
+    directory = write_tiny_checkpoint(tmp_path / "model", seed=9, hidden=64, scale=0.1)
+    edit_json(directory / "config.json", hidden_act=activation)
+    checkpoint = read_checkpoint(directory)
+    network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+    network.pack_for_cpu()
+    with torch.inference_mode():
+        script = without_python(network)
+        assert isinstance(script, torch.jit.ScriptModule)
+        ids, real = batch()
+        for rows in (1, 2, 4, 3, 4):  # new shapes are no new kernels, and no others
+            given = torch.from_numpy(ids[:rows])
+            places = torch.from_numpy(np.flatnonzero(real[:rows]))
+            assert torch.equal(script(given, None, None), network(given, None, None))
+            assert torch.equal(script(given, None, places), network(given, None, places))
+
+
+def test_without_torchscript_the_network_itself_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: object) -> None:
+        raise RuntimeError("not in this torch any more")
+
+    monkeypatch.setattr(torch.jit, "script", gone)
+    checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
+    network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+    network.pack_for_cpu()
+    assert without_python(network) is network
 
 
 @given(st.integers(1, 16_384))
@@ -152,6 +198,7 @@ def test_warm_up_runs_full_and_padded_shapes_up_to_the_longest(tmp_path: Path) -
     assert all(rows * width <= 512 for rows, width, _ in seen)
 
 
+@pytest.mark.usefixtures("in_python")
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
