@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from contracts.approvals import signed_bytes
 from contracts.errors import UsageError
@@ -170,23 +170,42 @@ def keyring_yaml(keys: Mapping[str, str]) -> str:
 def load_keyring(path: Path) -> dict[str, bytes]:
     """Read a keyring file: YAML, ``keys: {ID: BASE64}``.
 
+    ``keys`` may stand there several times, as it does where the output of ``keygen`` was appended:
+    plain YAML would take the last one and drop the approvers before it without a word.
+
     Raises:
         UsageError: ``no_file`` or ``bad_keyring``; the message names the entry.
     """
     import yaml
 
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
+        document = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
         raise UsageError(
             f"the keyring {path} cannot be read: {error.strerror}", code="no_file"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise _bad_keyring(path, "it is no YAML") from error
-    keys = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(keys, dict) or not keys:
+    keys: dict[str, bytes] = {}
+    for name, text in _entries(document):
+        if name in keys:
+            raise _bad_keyring(path, f"the key {name!r} stands there twice")
+        keys[name] = _public_key(path, name, text)
+    if not keys:
         raise _bad_keyring(path, "it has no `keys` with entries")
-    return {str(name): _public_key(path, str(name), text) for name, text in keys.items()}
+    return keys
+
+
+def _entries(document: Any) -> Iterator[tuple[str, object]]:
+    """Names and values below every ``keys`` of a YAML document."""
+    for section, entries in _pairs(document):
+        if section.value == "keys":
+            yield from ((str(name.value), entry.value) for name, entry in _pairs(entries))
+
+
+def _pairs(node: Any) -> Sequence[tuple[Any, Any]]:
+    found: Sequence[tuple[Any, Any]] = node.value if getattr(node, "id", "") == "mapping" else ()
+    return found
 
 
 def _public_key(path: Path, name: str, text: object) -> bytes:

@@ -91,13 +91,33 @@ class TopicFactory:
         (topic,) = self._admin.call(self._admin.client.describe_topics([name]))
         return len(topic["partitions"])
 
+    def delete(self, name: str) -> None:
+        """Delete one topic now, and wait until Kafka does not know it any more."""
+        self._admin.call(self._admin.client.delete_topics([name]))
+        deadline = time.monotonic() + 20
+        while True:
+            (found,) = self._admin.call(self._admin.client.describe_topics([name]))
+            if found["error_code"] != 0:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the topic is still there after 20 s: {name}")
+            time.sleep(0.01)
+
+    def remake(
+        self, name: str, partitions: int = 1, *, config: Mapping[str, str] | None = None
+    ) -> None:
+        """Delete a topic that this made and make one of the same name, empty."""
+        self.delete(name)
+        self._made.remove(name)
+        self.create(partitions, name=name, config=config)
+
     def forget(self, *names: str) -> None:
         """Remove these at the end of the test too: topics that the test made by other means."""
         self._made.extend(names)
 
     def delete_all(self) -> None:
         if self._made:
-            self._admin.call(self._admin.client.delete_topics(self._made))
+            self._admin.call(self._admin.client.delete_topics(sorted(set(self._made))))
             self._made = []
 
     def _create(self, topics: list[NewTopic]) -> None:

@@ -8,10 +8,13 @@ import json
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from prometheus_client import CollectorRegistry
 
 from consumer.parser.seams import AddressModel
+from consumer.stream.control import follow_control
 from contracts.control import RolloutState, ServingSet
 from contracts.errors import PermanentError
+from contracts.metrics import WORKER_METRICS, Metrics
 from contracts.offset_metadata import OffsetMetadata
 from contracts.settings import KafkaSettings, client_options
 from contracts.spec import ModelSpec
@@ -209,3 +212,39 @@ async def test_a_new_owner_waits_for_the_epoch_that_the_partition_has_reached(
         await worker.ready()
         await until_done(stream)
     assert violations(await look(stream)) == []
+
+
+@pytest.mark.parametrize("earlier", [1, 3])
+async def test_a_control_topic_that_was_made_anew_is_followed_though_it_is_as_short_or_shorter(
+    stream: KafkaSettings, topics: TopicFactory, earlier: int
+) -> None:
+    """A reader stands at an offset: at the end of the new log, or beyond it, nothing is read."""
+    for epoch in range(1, earlier + 1):
+        await write_state(stream, state(epoch))
+    followed: list[RolloutState] = []
+    registry = CollectorRegistry()
+    following = asyncio.create_task(
+        follow_control(
+            stream.names.control,
+            client_options(stream),
+            Metrics(WORKER_METRICS, registry),
+            followed.append,
+            look_again_s=0.5,
+        )
+    )
+    try:
+        await eventually(lambda: said(followed, "test"), "the old one is followed")
+        topics.remake(stream.names.control, config={"cleanup.policy": "compact"})
+        later = state(earlier + 1).model_copy(update={"incarnation": "later", "revision": 1})
+        await write_state(stream, later)
+        await eventually(lambda: said(followed, "later"), "the new one is followed")
+        await asyncio.sleep(1.2)  # it is looked at again, and is no news
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
+    assert [one.incarnation for one in followed] == ["test", "later"]
+    assert followed[-1] == later
+
+
+async def said(followed: list[RolloutState], incarnation: str) -> bool:
+    return bool(followed) and followed[-1].incarnation == incarnation

@@ -13,6 +13,8 @@ from contracts.errors import UsageError
 from deploy.cli.program import build
 from rollout.approvals import load_keyring, new_key, sign, write_private_key
 
+TWICE = f"keys: {{a: {'A' * 43}=}}\nkeys: {{a: {'B' * 43}=}}"
+
 
 def test_keygen_writes_a_private_file_and_prints_the_keyring_entry(tmp_path: Path) -> None:
     file = tmp_path / "alice.pem"
@@ -36,6 +38,16 @@ def test_keygen_writes_a_private_file_and_prints_the_keyring_entry(tmp_path: Pat
     assert len(base64.b64decode(approval.signature)) == 64
 
 
+def test_a_second_approver_is_added_by_appending_what_keygen_prints(tmp_path: Path) -> None:
+    keyring = tmp_path / "keyring.yaml"
+    with keyring.open("a") as file:
+        for name in ("alice", "bob"):
+            arguments = ["rollout", "keygen", name, "--out", str(tmp_path / f"{name}.pem")]
+            file.write(CliRunner().invoke(build(), arguments).stdout)
+
+    assert set(load_keyring(keyring)) == {"alice", "bob"}
+
+
 def test_a_key_is_never_written_over(tmp_path: Path) -> None:
     file = tmp_path / "key.pem"
     write_private_key(file, b"first")
@@ -48,7 +60,7 @@ def test_a_key_is_never_written_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "keys: {}", "keys: [a]", "keys: {a: '%%%'}", "keys: {a: YWJj}", "{", "other: 1"],
+    ["", "keys: {}", "keys: [a]", "keys: {a: '%%%'}", "keys: {a: YWJj}", "{", "other: 1", TWICE],
 )
 def test_a_keyring_that_is_not_whole_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "keyring.yaml"
