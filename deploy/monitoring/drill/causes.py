@@ -205,18 +205,23 @@ async def callers(
 async def again_and_again(
     doing: Callable[[], Awaitable[None]], *, pause_s: float = 0.0
 ) -> AsyncIterator[None]:
-    """Something that happens again and again for as long as this lasts."""
+    """Something that happens again and again for as long as this lasts; the last is finished."""
+    enough = asyncio.Event()
 
     async def repeat() -> None:
-        while True:
+        while not enough.is_set():
             await doing()
-            await asyncio.sleep(pause_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await enough.wait()
 
     repeating = asyncio.create_task(repeat())
     try:
         yield
     finally:
-        await _ended(repeating)
+        enough.set()
+        await asyncio.wait({repeating})
+        repeating.result()
 
 
 @asynccontextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +18,18 @@ from deploy.monitoring.drill.causes import (
     batch_of,
     delete_records,
     delete_topic,
+    fresh,
     send,
 )
 from deploy.monitoring.drill.stage import Stage
 
 _SAME: Final = "mgeo-starter-v8-20261201"
 """The stable model under another version: it passes, soon."""
+
+_DAMAGED: Final = "mgeo-starter-v10-20261201"
+"""Two labels are exchanged: what has a street number comes out wrong."""
+
+_NUMBER: Final = re.compile(r"\d")
 
 _SLOWED: Final = "mgeo-starter-v9-20261201"
 _ADDED: Final = 12
@@ -181,9 +189,28 @@ async def _approval(stage: Stage) -> None:
         await stage.over("MgeoRolloutPaused")
 
 
+async def _damaged(stage: Stage) -> None:
+    from consumer.store.starters import RELEASES
+    from deploy.demo.candidates import with_tags_exchanged
+
+    directory = await asyncio.to_thread(
+        with_tags_exchanged, RELEASES / FIRST, stage.folder / "damaged", "roadno", "houseno"
+    )
+    await _add(stage, directory, _DAMAGED)
+
+
 async def _serving(stage: Stage) -> None:
-    async with _calm(stage):
-        await _start(stage, _SAME, *_LENIENT)
+    numbered = [text for text in fresh(12_000) if any(one.isdigit() for one in text)]
+    # Without its number an address does not show what is wrong with the candidate.
+    plain = [text for text in (_NUMBER.split(one)[0] for one in numbered) if len(text) > 6]
+    texts = itertools.cycle(plain)
+
+    async def publish() -> None:
+        batches = [batch_of(itertools.islice(texts, 2)) for _ in range(20)]
+        await send(stage.kafka, stage.kafka.names.events, batches)
+
+    async with again_and_again(publish, pause_s=0.4):
+        await _start(stage, _DAMAGED, *_LENIENT)
         await stage.until_phase("CANARY")
         stage.cause("the only controller is killed while a candidate serves")
         await stage.kill("controller")
@@ -192,15 +219,10 @@ async def _serving(stage: Stage) -> None:
         stage.start("controller")
         await stage.over("MgeoNoLeaderWhileServing")
         await stage.until_phase("BAKING")
-        stage.cause("what the candidate serves turns to errors, and then the worker hangs")
-        # Held for a moment, so that it does not take the candidate back before the worker hangs.
-        stage.freeze("controller")
-        spoilt = [batch_of([""] * 20) for _ in range(200)]
-        await send(stage.kafka, stage.kafka.names.events, spoilt)
-        query = 'sum(mgeo_addresses_total{job="mgeo-worker",status="error"}) > 1000'
-        await stage.until(lambda: bool(stage.watching.query(query)), "errors are served")
+        await asyncio.sleep(5)  # the bake is watched from its second cut on
+        stage.cause("addresses come that the candidate gets wrong, and the worker hangs")
         stage.freeze("worker")
-        stage.thaw("controller")
+        texts = itertools.cycle(numbered)
         await stage.told("MgeoBakeAlarm", "MgeoRollbackStuck")
         stage.mend("the worker goes on")
         stage.thaw("worker")
@@ -213,6 +235,7 @@ async def _two_leaders(stage: Stage) -> None:
     await stage.ready("controller")
     query = 'sum(mgeo_controller_leader{job="mgeo-controller"}) == 1'
     await stage.until(lambda: bool(stage.watching.query(query)), "it leads")
+    await stage.until(lambda: "MgeoNoLeader" not in stage.watching.firing(), "it is seen to lead")
     stage.cause("nobody reads what the leader logs: it stands still, and another is elected")
 
     async def ask() -> None:
@@ -296,11 +319,11 @@ ACTS: Final = (
     ),
     Act(
         "serving",
-        "a candidate that serves: without a controller, then with errors",
+        "a candidate that serves: without a controller, then on addresses that it gets wrong",
         _serving,
         ("MgeoNoLeaderWhileServing", "MgeoBakeAlarm", "MgeoRollbackStuck"),
         services=_ALL,
-        prepare=_same_again,
+        prepare=_damaged,
         panels=("mgeo-rollouts: Addresses served by", "mgeo-rollouts: Errors, serving"),
         times=60,
     ),
