@@ -35,7 +35,6 @@ _SLOWED: Final = "mgeo-starter-v9-20261201"
 _ADDED: Final = 12
 
 _LENIENT: Final = (
-    "approval.required=false",
     "shadow.min_pairs=100",
     "shadow.min_duration=1s",
     "aa.max=0.3",
@@ -61,7 +60,9 @@ def _calm(stage: Stage) -> Traffic:
 
 
 async def _start(stage: Stage, candidate: str, *changes: str) -> None:
-    words = [word for change in changes for word in ("--set", change)]
+    # The last word about a threshold counts.
+    said = dict(change.split("=", 1) for change in ("approval.required=false", *changes))
+    words = [word for name, value in said.items() for word in ("--set", f"{name}={value}")]
     await stage.people.mgeo(
         "model team", "rollout", "start", "--candidate", candidate,
         "--policy", str(policy_file()), *words,

@@ -9,11 +9,8 @@ from typing import Final
 
 from contracts.topics import CONTROL_KEY
 from deploy.monitoring.drill.acts.act import Act
+from deploy.monitoring.drill.acts.models import SLOW, slow_model
 from deploy.monitoring.drill.stage import Stage
-
-_SLOW: Final = "mgeo-starter-v7-20261201"
-_DEEPER: Final = 40
-"""Added layers: a batch takes seconds on a CPU."""
 
 _SILENT_S: Final = 25.0
 """What comes every few seconds and has not come for so long has stopped."""
@@ -49,17 +46,6 @@ async def _stopped(stage: Stage) -> None:
     stage.start("worker")
     stage.start("controller")
     await stage.over("MgeoTargetDown", "MgeoNoLeader", "MgeoNoReadyWorker")
-
-
-async def _slow_model(stage: Stage) -> None:
-    from consumer.store.starters import RELEASES
-    from deploy.demo.candidates import with_added_layers
-    from deploy.demo.story import FIRST
-
-    directory = await asyncio.to_thread(
-        with_added_layers, RELEASES / FIRST, stage.folder / "slow", _DEEPER
-    )
-    await stage.people.mgeo("model team", "model", "add", str(directory), "--version", _SLOW)
 
 
 async def _crash_loop(stage: Stage) -> None:
@@ -150,7 +136,7 @@ ACTS: Final = (
         ("MgeoRestarting",),
         settings={
             "worker": {
-                "MGEO_VERSION": _SLOW,
+                "MGEO_VERSION": SLOW,
                 "MGEO_DEVICE_HANG_MS": "1000",
                 "MGEO_MAX_ATTEMPTS": "50",
                 # The group waits so long for one that was ended.
@@ -158,7 +144,7 @@ ACTS: Final = (
                 "MGEO_WARM_UP": "false",
             }
         },
-        prepare=_slow_model,
+        prepare=slow_model,
         panels=("mgeo-operators: Uptime",),
     ),
     Act(

@@ -10,6 +10,7 @@ from deploy.demo.story import SECOND
 from deploy.demo.traffic import Traffic
 from deploy.local.ports import free_port
 from deploy.monitoring.drill.acts.act import Act
+from deploy.monitoring.drill.acts.models import SLOW, slow_model
 from deploy.monitoring.drill.causes import (
     again_and_again,
     batch_of,
@@ -18,7 +19,6 @@ from deploy.monitoring.drill.causes import (
     last_value,
     limit_address_space,
     send,
-    set_topic,
     still_and_on,
     stranger,
 )
@@ -63,14 +63,23 @@ async def _slow_broker(stage: Stage) -> None:
 
 
 async def _unconfirmed(stage: Stage) -> None:
+    broker = stage.broker
     async with Traffic(stage.kafka, records_per_s=5, addresses_per_record=4):
-        parsed = stage.kafka.names.parsed
-        stage.cause("results need two replicas in sync, and there is one: nothing is confirmed")
-        await set_topic(stage.kafka, parsed, min_insync_replicas="2")
-        await stage.told("MgeoCommitsLost", "MgeoStalled")
-        stage.mend("one replica is enough again")
-        await set_topic(stage.kafka, parsed)
-        await stage.over("MgeoStalled", "MgeoCommitsLost")
+        await asyncio.sleep(5)
+        stage.cause("the broker stalls for longer than a request may take, again and again")
+        async with still_and_on(broker.pause, broker.resume, still_s=6.0, runs_s=4.0):
+            await stage.told("MgeoCommitsLost")
+        stage.mend("the broker stalls no more")
+        await stage.over("MgeoCommitsLost")
+
+
+async def _hanging_call(stage: Stage) -> None:
+    texts = fresh(1000)
+    stage.cause("a device call does not come back for a minute: a batch of 1000 addresses")
+    await send(stage.kafka, stage.kafka.names.events, [batch_of(texts)])
+    await stage.told("MgeoStalled")
+    stage.mend("the call comes back")
+    await stage.over("MgeoStalled")
 
 
 async def _zombies(stage: Stage) -> None:
@@ -194,11 +203,27 @@ ACTS: Final = (
     ),
     Act(
         "unconfirmed",
-        "a broker that confirms no transaction",
+        "a broker that stalls for longer than a request may take",
         _unconfirmed,
-        ("MgeoCommitsLost", "MgeoStalled"),
+        ("MgeoCommitsLost",),
         # Times of a service are divided like those of the rules; many tries are many rejoins.
-        settings={"worker": {"MGEO_REQUEST_TIMEOUT_MS": "5000", "MGEO_MAX_REJOINS": "1000"}},
+        settings={"worker": {"MGEO_REQUEST_TIMEOUT_MS": "3000", "MGEO_MAX_REJOINS": "1000"}},
+        broker_settings={"broker.session.timeout.ms": "18000"},
+    ),
+    Act(
+        "hanging-call",
+        "a device that computes at one batch for a minute",
+        _hanging_call,
+        ("MgeoStalled",),
+        settings={
+            "worker": {
+                "MGEO_VERSION": SLOW,
+                "MGEO_TOKEN_BUDGET": "65536",
+                "MGEO_BATCH_SIZE": "1024",
+                "MGEO_WARM_UP": "false",
+            }
+        },
+        prepare=slow_model,
     ),
     Act(
         "zombies",
