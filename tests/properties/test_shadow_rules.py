@@ -123,13 +123,14 @@ def test_records_that_are_passed_over_move_the_frontier_and_take_no_room(
             frontier.pass_over(offset)
     rng.shuffle(inside)  # type: ignore[attr-defined]  # hypothesis's Random
     finished: set[int] = set()
-    for offset in [*inside, None]:
+    ends: list[int | None] = [*inside, None]
+    for end in ends:
         unfinished = [one for one, wanted in enumerate(sampled) if wanted and one not in finished]
         frontier.take(1000, 1 << 30)
         assert frontier.position == (unfinished[0] if unfinished else len(sampled))
-        if offset is not None:
-            frontier.finish(offset)
-            finished.add(offset)
+        if end is not None:
+            frontier.finish(end)
+            finished.add(end)
 
 
 @given(st.integers(1, 100), st.floats(0, 10))

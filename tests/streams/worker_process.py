@@ -139,6 +139,7 @@ def _main() -> int:
 
     from consumer.parser.seams import AddressModel
     from consumer.service.worker import Worker
+    from consumer.stream.residency import ModelLoader
     from consumer.stream.roles import stable_role
     from consumer.stream.shadow import shadow_role
     from contracts.errors import MgeoError
@@ -190,7 +191,7 @@ def _main() -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         await worker.run(stop, on_port=lambda port: arguments.port_file.write_text(str(port)))
 
-    load_model = load
+    load_model: ModelLoader = load
     if arguments.starters:
         from tests.models.spoilt import starters
 
