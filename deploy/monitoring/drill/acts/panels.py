@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from deploy.demo.story import SECOND, policy_file
+from deploy.demo.story import SECOND
 from deploy.demo.traffic import Traffic
 from deploy.monitoring.drill.acts.act import Act
+from deploy.monitoring.drill.acts.rollouts import start_rollout
 from deploy.monitoring.drill.causes import callers
 from deploy.monitoring.drill.stage import Stage
 
@@ -25,11 +26,7 @@ async def _load(stage: Stage) -> None:
     ):
         await asyncio.sleep(_LOOKS_AFTER_S)
         await stage.look("load")
-        await stage.people.mgeo(
-            "model team", "rollout", "start", "--candidate", SECOND,
-            "--policy", str(policy_file()), "--set", "shadow.share=0.5",
-            "--set", "approval.required=false",
-        )  # fmt: skip
+        await start_rollout(stage, SECOND, "shadow.share=0.5")
         await stage.until_phase("SHADOWING")
         await asyncio.sleep(_LOOKS_AFTER_S)
         await stage.look("load and a rollout")

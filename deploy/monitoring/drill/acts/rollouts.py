@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from deploy.demo.story import FIRST, SECOND, policy_file
+from deploy.demo.story import FIRST, SECOND, SHORTENED, policy_file
 from deploy.demo.traffic import Traffic
 from deploy.monitoring.drill.acts.act import Act
 from deploy.monitoring.drill.causes import (
@@ -33,6 +33,14 @@ _NUMBER: Final = re.compile(r"\d")
 
 _SLOWED: Final = "mgeo-starter-v9-20261201"
 _ADDED: Final = 12
+
+BRIEF: Final = (
+    *SHORTENED,
+    "approval.required=false",
+    "shadow.min_duration=10m",
+    "shadow.max_duration=20m",
+)
+"""Longer in the shadow than any act, and short enough for the retention of the evidence."""
 
 _LENIENT: Final = (
     "shadow.min_pairs=100",
@@ -59,9 +67,10 @@ def _calm(stage: Stage) -> Traffic:
     return Traffic(stage.kafka, records_per_s=40, addresses_per_record=2)
 
 
-async def _start(stage: Stage, candidate: str, *changes: str) -> None:
+async def start_rollout(stage: Stage, candidate: str, *changes: str) -> None:
+    """Start one, with the policy of the CI templates and these changes."""
     # The last word about a threshold counts.
-    said = dict(change.split("=", 1) for change in ("approval.required=false", *changes))
+    said = dict(change.split("=", 1) for change in (*BRIEF, *changes))
     words = [word for name, value in said.items() for word in ("--set", f"{name}={value}")]
     await stage.people.mgeo(
         "model team", "rollout", "start", "--candidate", candidate,
@@ -100,7 +109,7 @@ async def _slowed(stage: Stage) -> None:
 
 async def _no_shadow(stage: Stage) -> None:
     stage.cause("a rollout is started, and nobody has started a shadow worker")
-    await _start(stage, SECOND)
+    await start_rollout(stage, SECOND)
     await stage.told("MgeoNoShadowWorker", "MgeoRolloutHeld")
     stage.mend("a shadow worker is started")
     stage.start("shadow")
@@ -110,7 +119,7 @@ async def _no_shadow(stage: Stage) -> None:
 async def _slow_candidate(stage: Stage) -> None:
     async with _calm(stage):
         stage.cause("a candidate with twelve more layers is shadowed: the latency gate fails")
-        await _start(stage, _SLOWED)
+        await start_rollout(stage, _SLOWED)
         await stage.told("MgeoRolloutFailed")
         stage.mend("the rollout has ended by itself, the stable model serves")
         await stage.over("MgeoRolloutFailed")
@@ -118,7 +127,7 @@ async def _slow_candidate(stage: Stage) -> None:
 
 async def _evidence(stage: Stage) -> None:
     async with _calm(stage) as traffic:
-        await _start(stage, SECOND)
+        await start_rollout(stage, SECOND)
         await stage.until_phase("SHADOWING")
         await asyncio.sleep(10)
         await stage.look("shadowing")
@@ -139,7 +148,7 @@ async def _evidence(stage: Stage) -> None:
 
 async def _no_evidence(stage: Stage) -> None:
     async with _calm(stage):
-        await _start(stage, SECOND)
+        await start_rollout(stage, SECOND)
         await stage.until_phase("SHADOWING")
         stage.cause("the topic of the evidence is deleted while a candidate is shadowed")
         await delete_topic(stage.kafka, stage.kafka.names.shadow)
@@ -152,7 +161,7 @@ async def _no_evidence(stage: Stage) -> None:
 
 async def _refused(stage: Stage) -> None:
     async with _calm(stage):
-        await _start(stage, _SAME, *_LENIENT)
+        await start_rollout(stage, _SAME, *_LENIENT)
         await stage.until_phase("STAGING")
         stage.cause("the worker's model store lacks the candidate")
         await stage.told("MgeoRolloutRefused", "MgeoControlStateStale")
@@ -173,7 +182,7 @@ async def _keys(stage: Stage) -> None:
 
 async def _approval(stage: Stage) -> None:
     async with _calm(stage):
-        await _start(stage, _SAME, *_LENIENT, "approval.required=true")
+        await start_rollout(stage, _SAME, *_LENIENT, "approval.required=true")
         await stage.until_phase("AWAITING_APPROVAL")
         stage.cause("a decision waits, and nobody approves")
         await stage.told("MgeoApprovalWaiting")
@@ -211,7 +220,7 @@ async def _serving(stage: Stage) -> None:
         await send(stage.kafka, stage.kafka.names.events, batches)
 
     async with again_and_again(publish, pause_s=0.4):
-        await _start(stage, _DAMAGED, *_LENIENT)
+        await start_rollout(stage, _DAMAGED, *_LENIENT)
         await stage.until_phase("CANARY")
         stage.cause("the only controller is killed while a candidate serves")
         await stage.kill("controller")
