@@ -47,7 +47,7 @@ test: lint ## Everything that a change must pass; ARGS="--junit-xml=FILE" for a 
 	$(TEST_ENV) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 faults: $(VENV)/.tests ## The long fault tests: kills, zombies, rebalances
-	$(TEST_ENV) $(BIN)/python -m pytest -m fault --timeout 1800 tests/faults
+	$(TEST_ENV) $(BIN)/python -m pytest -m fault --timeout 1800 tests/faults tests/integration
 
 image: $(VENV)/.tests ## Build and run the images (Docker or podman)
 	$(TEST_ENV) $(BIN)/python -m pytest -m image -s tests/images
