@@ -9,11 +9,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	&& echo "$$p" && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The audit's tools live by themselves: they are no part of what they audit.
+AUDIT := .venv-audit
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # One thread per test process: the suite shares the machine with its brokers, one for each process.
 TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help setup demo test faults pipelines image kubernetes bench model lint format generate up down clean
+.PHONY: help setup demo test faults pipelines image kubernetes bench model lint format generate up down audit clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
@@ -82,5 +84,15 @@ generate: $(VENV)/.tests ## Write the schemas and the reference pages anew, from
 	$(BIN)/python -m deploy.reference
 	$(BIN)/python -m rollout.report.example docs/examples/report
 
+$(AUDIT)/.tools: $(BIN)/python deploy/security/audit-requirements.txt
+	$(BIN)/python -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r deploy/security/audit-requirements.txt
+	@touch $@
+
+audit: $(VENV)/.tests $(AUDIT)/.tools ## Known holes in what we use (3: could not be asked), and a list of contents
+	MGEO_TEST_AUDIT_TOOLS=$(CURDIR)/$(AUDIT)/bin $(BIN)/python -m pytest -q tests/integration/test_audit_tools.py
+	$(BIN)/python -m deploy.security sbom --tools $(AUDIT)/bin --out out/sbom.json
+	$(BIN)/python -m deploy.security audit --tools $(AUDIT)/bin --out out/audit.json
+
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

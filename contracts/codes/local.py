@@ -56,6 +56,12 @@ CODES: Final = (
         "Start it, or leave out --broker docker.",
     ),
     CodeSpec(
+        "bad_accepted_advisories",
+        ("usage",),
+        "The list of advisories that somebody has accepted cannot be read.",
+        "It is a JSON list of {id, package, reason, until: YYYY-MM-DD}.",
+    ),
+    CodeSpec(
         "worker_failed",
         ("fatal",),
         "The worker of the demo ended too early.",

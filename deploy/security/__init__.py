@@ -1,1 +1,1 @@
-"""Rights in Kafka: granted, compared, written as a script."""
+"""Rights in Kafka: granted, compared, written as a script; dependencies audited and listed."""
