@@ -30,7 +30,7 @@ from tests.streams import controller as c
 from tests.streams.gateway import running_gateway
 from tests.streams.worker import running_worker
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.fault]  # minutes, for what rules are tested without
 
 PATIENCE_S = 120.0
 """TLS and passwords cost many small handshakes, and a busy machine makes each of them wait."""
