@@ -97,9 +97,9 @@ class TaggingNetwork(nn.Module):
             if isinstance(product, _Product)
         ]
         packed = [_packed(product) for _, _, product in products]
+        if None in packed:
+            return
         for (owner, name, _), one in zip(products, packed, strict=True):
-            if one is None:
-                return
             setattr(owner, name, one)
         self.packed = True
 

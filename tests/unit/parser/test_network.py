@@ -37,6 +37,15 @@ def batch() -> tuple[np.ndarray, np.ndarray]:
     return np.where(real, ids, 0), real
 
 
+def rows_multiplied(network: TaggingNetwork) -> set[int]:
+    """Grows by the number of rows of every product from here on; the network is packed."""
+    seen: set[int] = set()
+    for module in network.modules():
+        if isinstance(module, _PackedProduct):
+            module.register_forward_hook(lambda _, given, __: seen.add(given[0].shape[0]))
+    return seen
+
+
 @pytest.fixture
 def in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """The network stays Python's, where hooks see what happens."""
@@ -89,10 +98,7 @@ def test_the_cpu_multiplies_few_numbers_of_rows_whatever_the_batches_are(tmp_pat
     network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
     network.pack_for_cpu()
     assert network.packed
-    seen = set()
-    for module in network.modules():
-        if isinstance(module, _PackedProduct):
-            module.register_forward_hook(lambda _, given, __: seen.add(given[0].shape[0]))
+    seen = rows_multiplied(network)
     encoder = TorchEncoder(network, device=torch.device("cpu"), precision="fp32")
     shapes = [(rows, length) for rows in range(1, 30) for length in range(2, 24, 3)]
     for rows, length in shapes:
@@ -113,10 +119,7 @@ def test_the_cpu_multiplies_what_is_no_padding(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
     network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
     encoder = TorchEncoder(network, device=torch.device("cpu"), precision="fp32")
-    seen = set()
-    for module in network.modules():
-        if isinstance(module, _PackedProduct):
-            module.register_forward_hook(lambda _, given, __: seen.add(given[0].shape[0]))
+    seen = rows_multiplied(network)
     lengths = np.array([17, *[2] * 15])
     ids = np.ones((len(lengths), 17), dtype=np.int64)
     alone = [encoder.encode(ids[:1, :length], np.array([length]))[0] for length in (17, 2)]
