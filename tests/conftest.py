@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -16,6 +17,9 @@ from tests.brokers.admin import AdminThread, TopicFactory
 from tests.brokers.choice import Broker
 from tests.brokers.program import Program
 from tests.brokers.secured import Tenant
+
+if TYPE_CHECKING:
+    from tests.streams.command import MgeoOn
 
 # A busy machine is slow, not wrong: pytest's own timeout catches what hangs.
 hypothesis_settings.register_profile("suite", deadline=None)
@@ -85,6 +89,16 @@ def mgeo(tmp_path: Path, local_settings: LocalSettings) -> Iterator[Program]:
     yield program
     if program.state_dir.exists():
         program("down", "--wipe")
+
+
+@pytest.fixture
+def mgeo_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> MgeoOn:
+    """`mgeo` in this process, on a stream that the test names; its state goes with the test."""
+    from tests.streams.command import mgeo_for  # the whole command line, which few tests need
+
+    return lambda stream: mgeo_for(stream, tmp_path / "state", monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.faults.conftest import Spawn
 from tests.models.tiny import write_tiny_checkpoint
 from tests.oracles.stream import look, result_of, violations
 from tests.streams import controller as c
-from tests.streams.command import Mgeo, environment, mgeo_for
+from tests.streams.command import Mgeo, MgeoOn, environment
 from tests.streams.concurrent_reader import ConcurrentReader
 from tests.streams.eventually import eventually
 from tests.streams.judgement import complaints
@@ -53,15 +53,10 @@ def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
 
 
 @pytest.fixture
-def mgeo(
-    stream: KafkaSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Mgeo:
+def mgeo(stream: KafkaSettings, mgeo_on: MgeoOn, monkeypatch: pytest.MonkeyPatch) -> Mgeo:
     """The program as an operator runs it, with what serves as MGEO_VERSION."""
     monkeypatch.setenv("MGEO_VERSION", SERVES)
-    return mgeo_for(stream, tmp_path / "state", monkeypatch, capsys)
+    return mgeo_on(stream)
 
 
 async def begin(mgeo: Mgeo, *more: str) -> None:

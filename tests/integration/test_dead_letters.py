@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -19,7 +18,7 @@ from producer.dead_letters import Selection, read_letters, replay, replayed_offs
 from producer.dead_letters.letter import REPLAYED_FROM
 from producer.dead_letters.replay import ledger_name
 from tests.brokers.admin import TopicFactory
-from tests.streams.command import Mgeo, mgeo_for
+from tests.streams.command import Mgeo, MgeoOn
 from tests.streams.topic import everything
 
 pytestmark = pytest.mark.broker
@@ -51,13 +50,8 @@ async def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
 
 
 @pytest.fixture
-def mgeo(
-    stream: KafkaSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Mgeo:
-    return mgeo_for(stream, tmp_path / "state", monkeypatch, capsys)
+def mgeo(stream: KafkaSettings, mgeo_on: MgeoOn) -> Mgeo:
+    return mgeo_on(stream)
 
 
 async def test_letters_are_selected_by_code_partition_offset_and_time(

@@ -14,7 +14,7 @@ from contracts.events import ParsedBatch
 from contracts.headers import ERROR_CODE
 from contracts.settings import KafkaSettings, client_options
 from tests.brokers.admin import TopicFactory
-from tests.streams.command import Mgeo, mgeo_for
+from tests.streams.command import Mgeo, MgeoOn
 from tests.unit.insights.parsed import GOOD, batch, failed, result
 
 pytestmark = pytest.mark.broker
@@ -74,13 +74,8 @@ async def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
 
 
 @pytest.fixture
-def mgeo(
-    stream: KafkaSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Mgeo:
-    return mgeo_for(stream, tmp_path, monkeypatch, capsys)
+def mgeo(stream: KafkaSettings, mgeo_on: MgeoOn) -> Mgeo:
+    return mgeo_on(stream)
 
 
 async def report(mgeo: Mgeo, *arguments: str) -> dict[str, Any]:

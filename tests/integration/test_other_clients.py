@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, Producer
 from contracts.settings import KafkaSettings
 from producer import AddressPublisher, ResultReader
 from tests.brokers.admin import TopicFactory
-from tests.streams.command import Mgeo, environment, mgeo_for
+from tests.streams.command import Mgeo, MgeoOn, environment
 from tests.streams.stand_in_worker import StandInWorker
 from tests.streams.topic import everything
 
@@ -29,13 +29,8 @@ def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
 
 
 @pytest.fixture
-def mgeo(
-    stream: KafkaSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Mgeo:
-    return mgeo_for(stream, tmp_path / "state", monkeypatch, capsys)
+def mgeo(stream: KafkaSettings, mgeo_on: MgeoOn) -> Mgeo:
+    return mgeo_on(stream)
 
 
 async def test_plain_json_in_results_out(stream: KafkaSettings) -> None:

@@ -18,7 +18,7 @@ from producer.rows import ReadOptions
 from producer.settings import ProducerSettings
 from producer.tables import RESULT_COLUMNS
 from tests.brokers.admin import TopicFactory
-from tests.streams.command import Mgeo, mgeo_for
+from tests.streams.command import Mgeo, MgeoOn
 from tests.streams.stand_in_worker import StandInWorker, echo
 
 pytestmark = pytest.mark.broker
@@ -31,13 +31,8 @@ def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
 
 
 @pytest.fixture
-def mgeo(
-    stream: KafkaSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Mgeo:
-    return mgeo_for(stream, tmp_path / "state", monkeypatch, capsys)
+def mgeo(stream: KafkaSettings, mgeo_on: MgeoOn) -> Mgeo:
+    return mgeo_on(stream)
 
 
 def write_rows(path: Path, rows: int) -> Path:

@@ -26,7 +26,7 @@ from deploy.rollouts import opener, rollout_client
 from rollout.client import RolloutClient
 from tests.brokers.admin import TopicFactory
 from tests.models import instant
-from tests.streams.command import Mgeo, environment, mgeo_for
+from tests.streams.command import Mgeo, MgeoOn, environment
 from tests.streams.eventually import eventually
 from tests.streams.stand_in_controller import StandInController, rollout
 from tests.streams.topic import everything
@@ -50,13 +50,8 @@ def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
 
 
 @pytest.fixture
-def mgeo(
-    stream: KafkaSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Mgeo:
-    return mgeo_for(stream, tmp_path / "state", monkeypatch, capsys)
+def mgeo(stream: KafkaSettings, mgeo_on: MgeoOn) -> Mgeo:
+    return mgeo_on(stream)
 
 
 @pytest.fixture

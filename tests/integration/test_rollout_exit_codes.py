@@ -28,7 +28,7 @@ from producer import AddressPublisher
 from tests.brokers.admin import TopicFactory
 from tests.models import instant
 from tests.streams import controller as c
-from tests.streams.command import Mgeo, mgeo_for
+from tests.streams.command import Mgeo, MgeoOn
 from tests.streams.worker import running_worker
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
@@ -70,13 +70,8 @@ def stream(kafka: KafkaSettings, topics: TopicFactory) -> KafkaSettings:
 
 
 @pytest.fixture
-def mgeo(
-    stream: KafkaSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Mgeo:
-    return mgeo_for(stream, tmp_path / "state", monkeypatch, capsys)
+def mgeo(stream: KafkaSettings, mgeo_on: MgeoOn) -> Mgeo:
+    return mgeo_on(stream)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,9 @@ from deploy.cli.boundary import run
 Mgeo = Callable[..., Awaitable[tuple[int, str, str]]]
 """Arguments to (exit code, standard output, standard error)."""
 
+MgeoOn = Callable[[KafkaSettings], Mgeo]
+"""The fixture ``mgeo_on``: a stream to the program that talks to it."""
+
 
 def mgeo_for(
     stream: KafkaSettings,
