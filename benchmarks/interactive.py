@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.headers import REPLY_TO, header
 from contracts.replies import ReplyTo
@@ -27,7 +28,7 @@ from contracts.settings import KafkaSettings, client_options
 from deploy.bench.addresses import distinct_addresses
 from deploy.bench.figures import percentile
 from deploy.bench.models import BenchModel, find_model
-from deploy.bench.stream import PARTITIONS, batch_of, publish, topics
+from deploy.bench.stream import ADDRESSES_PER_RECORD, PARTITIONS, batch_of, publish, topics
 from deploy.bench.workers import Setup, WorkerProcess, running
 from deploy.local import LocalBroker, LocalSettings
 
@@ -125,7 +126,7 @@ async def _ask(
         replies.assign([TopicPartition(names.replies, 0)])
         await replies.seek_to_end()
         reading = asyncio.create_task(_read(replies, answered, len(texts)))
-        before, cpu = await asyncio.to_thread(worker.metrics), worker.cpu_s()
+        before, cpu = await _bulk_records(stream), worker.cpu_s()
         began = time.monotonic()
         for number, text in enumerate(texts):
             name = f"{number}"
@@ -139,21 +140,37 @@ async def _ask(
             )
         await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
         took = time.monotonic() - began
-        after, cpu = await asyncio.to_thread(worker.metrics), worker.cpu_s() - cpu
+        after, cpu = await _bulk_records(stream), worker.cpu_s() - cpu
         await asyncio.wait({reading}, timeout=PATIENCE_S)
         reading.cancel()
         ended = time.monotonic()
     counted = {name: at for name, at in due.items() if at - began >= SETTLE_S}
     waited = [answered.get(name, ended) - at for name, at in counted.items()] or [float("nan")]
-    parsed = after.get("mgeo_addresses_total", 0.0) - before.get("mgeo_addresses_total", 0.0)
+    # In bulk's own topic requests are records of their own, behind the backlog and out of reach.
+    parsed = (after - before) * ADDRESSES_PER_RECORD
     return Figures(
         requests=len(counted),
         unanswered=len(counted.keys() - answered.keys()),
         p50_ms=round(percentile(waited, 0.5) * 1e3, 1),
         p99_ms=round(percentile(waited, 0.99) * 1e3, 1),
         worst_ms=round(max(waited) * 1e3, 1),
-        bulk_per_s=round(max(0.0, parsed - len(texts)) / took, 1),
+        bulk_per_s=round(parsed / took, 1),
         worker_cpu=round(cpu / took, 2),
+    )
+
+
+async def _bulk_records(stream: KafkaSettings) -> int:
+    """How many records of bulk are committed."""
+    admin = AIOKafkaAdminClient(**client_options(stream))
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(stream.names.stable_group)
+    finally:
+        await admin.close()
+    return sum(
+        max(0, found.offset)
+        for partition, found in offsets.items()
+        if partition.topic == stream.names.events
     )
 
 
