@@ -13,9 +13,17 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.monitoring.drill.acts import ABSENT, ACTS, UNOBTAINABLE
+from deploy.monitoring.drill.acts import ABSENT, ACTS, LOAD, UNOBTAINABLE
 from deploy.monitoring.drill.playing import play
-from deploy.monitoring.drill.seen import Document, aligned, markdown, table, unmoved, with_act
+from deploy.monitoring.drill.seen import (
+    Document,
+    aligned,
+    markdown,
+    panels_markdown,
+    table,
+    unmoved,
+    with_act,
+)
 
 
 def main() -> int:
@@ -29,7 +37,7 @@ def main() -> int:
     file = out / "drill.json"
     document: Document = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     if arguments.markdown:
-        print(markdown(document))
+        print(f"{markdown(document)}\n{panels_markdown(document, ABSENT, LOAD)}")
         return 0
     wanted = [act for act in ACTS if not arguments.act or act.name in arguments.act]
     began = time.monotonic()
@@ -70,7 +78,7 @@ def _arguments() -> argparse.Namespace:
         "--act", action="append", choices=[act.name for act in ACTS], metavar="NAME"
     )
     parser.add_argument("--list", action="store_true", help="the acts, and what has none")
-    parser.add_argument("--markdown", action="store_true", help="what was seen, as a table")
+    parser.add_argument("--markdown", action="store_true", help="what was seen, for a page")
     return parser.parse_args()
 
 

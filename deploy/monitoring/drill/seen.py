@@ -124,8 +124,65 @@ def _changes(stages: Mapping[str, tuple[float, ...]]) -> bool:
     """
     by_act: dict[str, set[tuple[float, ...]]] = {}
     for stage, values in stages.items():
-        by_act.setdefault(stage.partition("/")[0], set()).add(values)
+        by_act.setdefault(_act_of(stage), set()).add(values)
     return any(len(values) > 1 for values in by_act.values())
+
+
+def _act_of(stage: str) -> str:
+    return stage.partition("/")[0]
+
+
+def movers(document: Document) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Panel and expression to the acts in which it changed, in the order they stand in."""
+    return {
+        which: tuple(
+            act
+            for act in document.get("acts", {})
+            if _changes({at: values for at, values in stages.items() if _act_of(at) == act})
+        )
+        for which, stages in stages_of(document).items()
+    }
+
+
+def panels_markdown(document: Document, listed: Mapping[str, str], load: str) -> str:
+    """What every panel did, in sentences and lists of a page.
+
+    Args:
+        document: of all acts.
+        listed: panels that cannot be shown on this machine, each with the reason.
+        load: the act of the idle and the busy system; every other one is a fault.
+    """
+    moved = {which: acts for which, acts in movers(document).items() if which[0] not in listed}
+    busy = [which for which, acts in moved.items() if load in acts]
+    faulty = [which for which, acts in moved.items() if set(acts) - {load}]
+    lines = [
+        (
+            f"{len(moved)} expressions: {len(busy)} showed something else under load than idle, "
+            f"{len(faulty)} in a fault than before it."
+        ),
+        "",
+        *(
+            f"- Not under load, but in the act `{act}`: {_names(some)}."
+            for act, some in _by_first_act(moved, load).items()
+        ),
+        *(f"- Not filled or not moved: {line}." for line in unmoved(document, listed)),
+        *(f"- Not shown here: {_names([(name, '')])}: {why}." for name, why in listed.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _by_first_act(
+    moved: Mapping[tuple[str, str], tuple[str, ...]], load: str
+) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for which, acts in moved.items():
+        if acts and load not in acts:
+            found.setdefault(acts[0], []).append(which)
+    return found
+
+
+def _names(some: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(dict.fromkeys(f"*{panel.partition(': ')[2]}*" for panel, _ in some))
 
 
 def table(document: Document) -> str:

@@ -6,7 +6,16 @@ import pytest
 
 from deploy.monitoring.alerts import alert_groups
 from deploy.monitoring.drill.acts import ABSENT, ACTS, UNOBTAINABLE, uncovered
-from deploy.monitoring.drill.seen import Outcome, Played, Seen, markdown, table, unmoved, with_act
+from deploy.monitoring.drill.seen import (
+    Outcome,
+    Played,
+    Seen,
+    markdown,
+    panels_markdown,
+    table,
+    unmoved,
+    with_act,
+)
 from deploy.monitoring.jobs import JOBS
 from deploy.monitoring.panels import DASHBOARDS
 from deploy.monitoring.settings import ObjectiveSettings
@@ -96,3 +105,23 @@ def test_a_panel_that_is_empty_or_never_changes_within_an_act_is_named() -> None
     assert unmoved(still, {"board: Panel": "no such hardware"}) == []
     empty = with_act({}, Played("a", 20, seen=[Seen("board: Panel", "x", {"quiet": []})]))
     assert unmoved(empty, {}) == ["empty: board: Panel: x"]
+
+
+def test_the_page_says_of_every_panel_in_which_act_it_moved() -> None:
+    def act(name: str, load: float, fault: float) -> Played:
+        seen = [
+            Seen("b: Busy", "x", {"quiet": [1.0], "then": [load]}),
+            Seen("b: Broken", "y", {"quiet": [], "then": [fault] if fault else []}),
+            Seen("b: Never", "z", {"quiet": [1.0], "then": [1.0]}),
+            Seen("b: Card", "g", {"quiet": [], "then": []}),
+        ]
+        return Played(name, 20, seen=seen)
+
+    document = with_act(with_act({}, act("load", 2.0, 0.0)), act("stopped", 3.0, 1.0))
+    assert panels_markdown(document, {"b: Card": "there is no such card"}, "load") == (
+        "3 expressions: 1 showed something else under load than idle, 2 in a fault than before it."
+        "\n\n"
+        "- Not under load, but in the act `stopped`: *Broken*.\n"
+        "- Not filled or not moved: never changes: b: Never: z.\n"
+        "- Not shown here: *Card*: there is no such card.\n"
+    )

@@ -11,7 +11,7 @@ from typing import Final
 from deploy.monitoring.drill.acts import gateway, panels, rollouts, services, workers
 from deploy.monitoring.drill.acts.act import Act
 
-__all__ = ["ABSENT", "ACTS", "UNOBTAINABLE", "Act", "uncovered"]
+__all__ = ["ABSENT", "ACTS", "LOAD", "UNOBTAINABLE", "Act", "uncovered"]
 
 ACTS: Final[tuple[Act, ...]] = (
     *panels.ACTS,
@@ -21,6 +21,9 @@ ACTS: Final[tuple[Act, ...]] = (
     *rollouts.ACTS,
 )
 """In the order in which they are played."""
+
+LOAD: Final = panels.ACTS[0].name
+"""The act without a fault: idle, busy, idle again."""
 
 UNOBTAINABLE: Final[dict[str, str]] = {}
 """Alerts whose cause cannot be had on one machine: the reason, and the nearest thing done."""

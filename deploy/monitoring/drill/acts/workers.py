@@ -256,8 +256,11 @@ ACTS: Final = (
         "a worker that cannot reach Kafka, and one with another version",
         _not_ready,
         ("MgeoWorkerNotReady", "MgeoVersionMismatch"),
-        services=("worker",),
-        panels=("mgeo-rollouts: Refusals by code",),
+        services=("worker", "gateway"),
+        panels=(
+            "mgeo-rollouts: Refusals by code",
+            "mgeo-operators: Workers that gateways see",
+        ),
         times=60,
     ),
     Act(
