@@ -121,4 +121,10 @@ CODES: Final = (
         "modelscope’s own pipeline did not run.",
         "Install what it imports: pip install 'mgeo-stream[test]'.",
     ),
+    CodeSpec(
+        "group_not_empty",
+        ("usage",),
+        "The group’s offsets cannot be set while it has members.",
+        "Stop the workers, wait until their sessions have run out, and run it again.",
+    ),
 )

@@ -1,4 +1,4 @@
-"""`mgeo topics create` and `mgeo topics check`; `acls` stands in a module of its own."""
+"""`mgeo topics create` and `mgeo topics check`; `acls`, `offsets` stand in modules of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli import exit_codes, topic_acls
+from deploy.cli import exit_codes, topic_acls, topic_offsets
 from deploy.cli.output import Output, OutputOption, note, print_json, print_table
 from deploy.cli.program import example
 
@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
     )(create)
     group.command("check", epilog=example("mgeo topics check --output json"))(check)
     topic_acls.register(group)
+    topic_offsets.register(group)
     app.add_typer(group, name="topics", epilog=example("mgeo topics create"))
 
 

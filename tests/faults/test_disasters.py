@@ -12,15 +12,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from confluent_kafka.admin import AdminClient
 
 from contracts.settings import KafkaSettings, client_options
+from deploy.local import LocalBroker
 from tests.brokers.admin import TopicFactory
 from tests.faults.conftest import Spawn
 from tests.models.tiny import write_tiny_checkpoint
@@ -201,7 +203,34 @@ async def test_a_damaged_control_record_stops_nobody_and_a_topic_of_nothing_else
         assert worker.terminate() == 0, worker.tail()
 
 
-# --- the input ------------------------------------------------------------------------------------
+# --- topics and offsets ---------------------------------------------------------------------------
+
+
+async def test_an_input_topic_that_was_deleted_comes_back_and_everything_since_is_parsed_once(
+    stream: KafkaSettings, mgeo: Mgeo, topics: TopicFactory, spawn: Spawn
+) -> None:
+    """With the workers stopped in between: one that lives through it knows the old offsets."""
+    await begin(mgeo)
+    worker = spawn(stream, name="old")
+    await worker.ready()
+    await publish(stream, "before", 30)
+    await until_parsed(stream, "before", 30)
+    await asyncio.to_thread(topics.delete, stream.names.events)
+    code, out, _ = await mgeo("topics", "check")
+    assert code == 1
+    assert stream.names.events in out
+    assert await asyncio.to_thread(worker.terminate) == 0, worker.tail()
+    await begin(mgeo)
+    code, _, _ = await mgeo("topics", "check")
+    assert code == 0
+    successor = spawn(stream, name="new")
+    await successor.ready()
+    await publish(stream, "after", 30)
+    await until_parsed(stream, "after", 30)
+    await asyncio.sleep(2.0)
+    assert len(set(await ids_of(stream, "after"))) == 60
+    assert len(await ids_of(stream, "after")) == 60, "each once"
+    assert successor.terminate() == 0
 
 
 async def test_records_that_retention_took_are_named_and_the_rest_goes_on(
@@ -246,6 +275,31 @@ async def empty(stream: KafkaSettings) -> bool:
     return not any(group[5] for answer in answers for group in answer.groups)
 
 
+async def test_offsets_that_were_lost_are_restored_from_the_results(
+    stream: KafkaSettings, mgeo: Mgeo, spawn: Spawn
+) -> None:
+    await begin(mgeo)
+    async with ConcurrentReader(stream, partitions=PARTITIONS) as watcher:
+        async with Load(stream, partitions=PARTITIONS, per_second=60, interactive_every=4):
+            worker = spawn(stream, "--seconds-per-token", "0.0002", name="before")
+            await worker.ready()
+            await asyncio.sleep(2.0)
+            worker.kill()  # with work in hand
+        await eventually(lambda: empty(stream), "its session has run out", timeout_s=60)
+        client = AdminClient({"bootstrap.servers": stream.kafka_bootstrap_servers})
+        for gone in client.delete_consumer_groups([stream.names.stable_group]).values():
+            gone.result(30)
+        code, _, _ = await mgeo("topics", "offsets")
+        assert code == 1
+        code, _, err = await mgeo("topics", "offsets", "--restore")
+        assert code == 0, err
+        last = spawn(stream, name="after")
+        await last.ready()
+        await until_done(stream)
+        assert await complaints(stream, watcher) == []
+    assert last.terminate() == 0
+
+
 @asynccontextmanager
 async def admin(stream: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     client = AIOKafkaAdminClient(**client_options(stream))
@@ -254,6 +308,43 @@ async def admin(stream: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
         yield client
     finally:
         await client.close()
+
+
+# --- the cluster ----------------------------------------------------------------------------------
+
+
+async def test_a_cluster_that_lost_everything_is_begun_anew(
+    own_broker: Callable[..., LocalBroker],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    spawn: Spawn,
+) -> None:
+    one = await asyncio.to_thread(own_broker, work_dir=tmp_path / "broker")
+    stream = KafkaSettings(kafka_bootstrap_servers=one.bootstrap_servers)
+    monkeypatch.setenv("MGEO_VERSION", SERVES)
+    mgeo = mgeo_for(stream, tmp_path / "state", monkeypatch, capsys)
+    await begin(mgeo)
+    survivor = spawn(stream, name="survivor")
+    await survivor.ready()
+    await publish(stream, "before", 20)
+    await until_parsed(stream, "before", 20)
+
+    await asyncio.to_thread(one.kill)
+    shutil.rmtree(one.data_dir)
+    await asyncio.to_thread(one.start)
+    # The page says to stop everything first. One that nobody stopped does not go on either.
+    assert await survivor.ended(120) != 0
+
+    await begin(mgeo)
+    assert (await c.state_of(stream)).serving.serving_epoch == 1
+    worker = spawn(stream, name="new")
+    await worker.ready()
+    await publish(stream, "again", 20)
+    await until_done(stream)
+    assert violations(await look(stream)) == []
+    assert len(await ids_of(stream, "again")) == 40
+    assert worker.terminate() == 0, worker.tail()
 
 
 # --- models and keys ------------------------------------------------------------------------------
