@@ -8,7 +8,7 @@ reads and, when told to, sets. Nothing here ever moves a group that has members.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
@@ -28,6 +28,9 @@ from rollout.group_notes import read_group
 _STEP: Final = 1_000
 _STEP_GROWTH: Final = 4
 
+CLOCKS_MS: Final = 60_000
+"""By so much the clocks of publishers and workers may differ."""
+
 State = Literal["agrees", "behind", "lost", "never_parsed", "another_log"]
 
 
@@ -38,10 +41,12 @@ class Shown:
     Attributes:
         place: the input record that it came from.
         serving_epoch: under which it was parsed; 0 where it does not say.
+        written_ms: its own timestamp.
     """
 
     place: Place
     serving_epoch: int = 0
+    written_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,9 @@ class Standing:
             none has.
         end: one past the newest record.
         serving_epoch: that of the newest result.
+        written_ms: when that was written.
+        input_ms: timestamp of the input record that it came from; None where nobody has looked, or
+            where it is no longer kept.
     """
 
     lane: Lane
@@ -62,17 +70,20 @@ class Standing:
     shown: int | None
     end: int
     serving_epoch: int = 0
+    written_ms: int = 0
+    input_ms: int | None = None
 
     @property
     def state(self) -> State:
         """What is to be said of it.
 
         ``lost`` and ``behind`` mean that what was parsed would be parsed again. ``another_log``:
-        results speak of records that this log has not had; nothing can be concluded from them.
+        results speak of records that this log has not had, or has had only after them; nothing can
+        be concluded from them.
         """
         if self.shown is None:
             return "never_parsed" if self.committed is None else "agrees"
-        if self.shown > self.end:
+        if self.shown > self.end or (self.input_ms or 0) > self.written_ms + CLOCKS_MS:
             return "another_log"
         if self.committed is None:
             return "lost"
@@ -108,6 +119,7 @@ def standings(
             newest[lane].place.offset + 1 if lane in newest else None,
             end,
             newest[lane].serving_epoch if lane in newest else 0,
+            newest[lane].written_ms if lane in newest else 0,
         )
         for lane, end in sorted(ends.items())
     )
@@ -152,7 +164,24 @@ class OffsetDesk:
             with translated(self._kafka):
                 found = await read_group(self._admin, self._group, topic)
             committed |= {Lane(topic, at): offset for at, offset in found.offsets.items()}
-        return standings(await self._ends(), committed, shown)
+        found = standings(await self._ends(), committed, shown)
+        return tuple([await self._held_against_input(one) for one in found])
+
+    async def _held_against_input(self, one: Standing) -> Standing:
+        """A topic that was made anew gives the same offsets to other, later records."""
+        if one.to_set is None:
+            return one
+        topic, partition = one.lane
+        async with TopicLog(self._kafka, topic) as log:
+            log.only([partition])
+            end = (await log.ends())[partition]
+            first = (await log.beginnings())[partition]
+            log.seek({partition: max(first, one.to_set - 1)})
+            while not await log.passed({partition: min(end, one.to_set)}):
+                for record in await log.poll(max_records=1):
+                    if record.offset == one.to_set - 1:
+                        return replace(one, input_ms=record.timestamp)
+        return one
 
     async def _ends(self) -> dict[Lane, int]:
         """One past the newest record of every input partition."""
@@ -246,6 +275,8 @@ def shown_by(record: Any) -> Shown | None:
             return None
         epoch = (header(record.headers, SERVING_EPOCH) or b"").decode(errors="replace")
         place = Place(parts[0], int(parts[1]), int(parts[2]))
-        return Shown(place, int(epoch) if epoch.isdecimal() else 0)
+        return Shown(place, int(epoch) if epoch.isdecimal() else 0, record.timestamp)
     place = dead_letter_of(record).place
-    return Shown(place) if place.topic and place.offset >= 0 else None
+    if not place.topic or place.offset < 0:
+        return None
+    return Shown(place, written_ms=record.timestamp)

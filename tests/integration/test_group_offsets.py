@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,26 @@ async def test_without_that_everything_comes_twice(stream: KafkaSettings) -> Non
         await until_done(stream)
     found = violations(await look(stream))
     assert any(one.startswith("doubled") for one in found)
+
+
+async def test_an_input_that_was_made_anew_is_not_taken_for_the_old_one(
+    stream: KafkaSettings, mgeo: Mgeo, topics: TopicFactory
+) -> None:
+    """Its offsets begin again: at those of old results stand other records, written later."""
+    await asyncio.to_thread(topics.remake, stream.names.events, 3)
+    forget(stream)
+    later = (time.time() + 3600) * 1000
+    async with AIOKafkaProducer(**client_options(stream)) as producer:
+        for number in range(60):
+            await producer.send_and_wait(
+                stream.names.events, b"{}", partition=number % 3, timestamp_ms=int(later)
+            )
+    code, out, _ = await mgeo("topics", "offsets", "--output", "json")
+    found = [one for one in json.loads(out)["partitions"] if one["topic"] == stream.names.events]
+    assert {one["state"] for one in found} == {"another_log"}
+    code, _, _ = await mgeo("topics", "offsets", "--restore")
+    assert code == 0
+    assert not [lane for lane in (await look(stream)).committed if lane.topic == found[0]["topic"]]
 
 
 async def test_a_group_that_has_members_is_not_moved(stream: KafkaSettings, mgeo: Mgeo) -> None:

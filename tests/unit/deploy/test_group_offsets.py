@@ -36,6 +36,18 @@ def test_each_way_in_which_offsets_and_results_can_stand(
     assert (one.state, one.to_set) == (state, to_set)
 
 
+@pytest.mark.parametrize(
+    ("input_ms", "state"),
+    [(None, "lost"), (9_000, "lost"), (69_000, "lost"), (71_000, "another_log")],
+)
+def test_a_result_that_is_older_than_its_input_came_from_another_log(
+    input_ms: int | None, state: str
+) -> None:
+    one = Standing(LANE, None, 7, 10, written_ms=10_000, input_ms=input_ms)
+    assert one.state == state
+    assert (one.to_set is None) == (state == "another_log")
+
+
 def test_the_newest_result_or_dead_letter_of_each_partition_counts() -> None:
     other = Lane("address.interactive", 0)
     found = standings(
