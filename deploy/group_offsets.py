@@ -173,11 +173,11 @@ class OffsetDesk:
             return one
         topic, partition = one.lane
         async with TopicLog(self._kafka, topic) as log:
+            beginnings, ends = await log.beginnings(), await log.ends()
+            log.seek(ends)  # as in `_tails`
             log.only([partition])
-            end = (await log.ends())[partition]
-            first = (await log.beginnings())[partition]
-            log.seek({partition: max(first, one.to_set - 1)})
-            while not await log.passed({partition: min(end, one.to_set)}):
+            log.seek({partition: max(beginnings[partition], one.to_set - 1)})
+            while not await log.passed({partition: min(ends[partition], one.to_set)}):
                 for record in await log.poll(max_records=1):
                     if record.offset == one.to_set - 1:
                         return replace(one, input_ms=record.timestamp)
