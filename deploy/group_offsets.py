@@ -164,8 +164,8 @@ class OffsetDesk:
             with translated(self._kafka):
                 found = await read_group(self._admin, self._group, topic)
             committed |= {Lane(topic, at): offset for at, offset in found.offsets.items()}
-        found = standings(await self._ends(), committed, shown)
-        return tuple([await self._held_against_input(one) for one in found])
+        compared = standings(await self._ends(), committed, shown)
+        return tuple([await self._held_against_input(one) for one in compared])
 
     async def _held_against_input(self, one: Standing) -> Standing:
         """A topic that was made anew gives the same offsets to other, later records."""
