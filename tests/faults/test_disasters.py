@@ -317,13 +317,13 @@ async def test_a_cluster_that_lost_everything_is_begun_anew(
     own_broker: Callable[..., LocalBroker],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    mgeo_on: MgeoOn,
     spawn: Spawn,
 ) -> None:
     one = await asyncio.to_thread(own_broker, work_dir=tmp_path / "broker")
     stream = KafkaSettings(kafka_bootstrap_servers=one.bootstrap_servers)
     monkeypatch.setenv("MGEO_VERSION", SERVES)
-    mgeo = mgeo_for(stream, tmp_path / "state", monkeypatch, capsys)
+    mgeo = mgeo_on(stream)
     await begin(mgeo)
     survivor = spawn(stream, name="survivor")
     await survivor.ready()
