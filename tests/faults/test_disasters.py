@@ -283,7 +283,7 @@ async def test_offsets_that_were_lost_are_restored_from_the_results(
         async with Load(stream, partitions=PARTITIONS, per_second=60, interactive_every=4):
             worker = spawn(stream, "--seconds-per-token", "0.0002", name="before")
             await worker.ready()
-            await asyncio.sleep(2.0)
+            await eventually(lambda: has_results(stream), "something is parsed", timeout_s=60)
             worker.kill()  # with work in hand
         await eventually(lambda: empty(stream), "its session has run out", timeout_s=60)
         client = AdminClient({"bootstrap.servers": stream.kafka_bootstrap_servers})
@@ -298,6 +298,10 @@ async def test_offsets_that_were_lost_are_restored_from_the_results(
         await until_done(stream)
         assert await complaints(stream, watcher) == []
     assert last.terminate() == 0
+
+
+async def has_results(stream: KafkaSettings) -> bool:
+    return bool((await look(stream)).results)
 
 
 @asynccontextmanager
