@@ -144,6 +144,8 @@ async def _not_ready(stage: Stage) -> None:
     await stage.stop("worker-b")
     stage.mend("it is started with the right one")
     stage.start("worker-b")
+    # One that has just been started shows nothing, and so is not said to be unready.
+    await stage.ready("worker-b")
     await stage.over("MgeoWorkerNotReady")
     await stage.stop("worker-b")
     stage.cause("a worker is started with another MGEO_VERSION than serves")
