@@ -24,8 +24,8 @@ _ROOT: Final = _HERE.parents[1]
 _EXIT_CODES: Final = {"clean": CLEAN, "vulnerable": WRONG, "not_audited": UNKNOWN}
 
 
-def main() -> int:
-    """Run one of the two."""
+def main(given: list[str] | None = None) -> int:
+    """Run one of the two; words after ``--`` are options of the tool itself."""
     parser = argparse.ArgumentParser(prog="python -m deploy.security", description=__doc__)
     parser.add_argument("what", choices=("audit", "sbom"))
     parser.add_argument(
@@ -33,12 +33,15 @@ def main() -> int:
     )
     parser.add_argument("--constraints", type=Path, default=_ROOT / "constraints.txt")
     parser.add_argument("--out", type=Path, required=True, help="where the tool's document goes")
-    parser.add_argument("more", nargs="*", help="options for the tool itself, after --")
-    arguments = parser.parse_args()
+    # What comes after -- is the tool's own. Cut off here: argparse of Python 3.11 takes such
+    # a rest for unknown where options stand between it and the first word.
+    given = sys.argv[1:] if given is None else given
+    cut = given.index("--") if "--" in given else len(given)
+    arguments = parser.parse_args(given[:cut])
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     run = _audit if arguments.what == "audit" else _sbom
     try:
-        return run(arguments.tools, arguments.constraints, arguments.out, arguments.more)
+        return run(arguments.tools, arguments.constraints, arguments.out, given[cut + 1 :])
     except MgeoError as error:
         print(f"Error: {error}\n{error.hint}", file=sys.stderr)
         return WRONG
