@@ -103,6 +103,12 @@ def worker_image(build: Build) -> str:
     return build("worker")
 
 
+@pytest.fixture(scope="session")
+def tests_image(build: Build) -> str:
+    """The worker with its tests in it."""
+    return build("test")
+
+
 @pytest.fixture
 def start(engine: Engine) -> Iterator[Start]:
     """Start containers; all are gone after the test."""

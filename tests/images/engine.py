@@ -138,10 +138,14 @@ class Engine:
         environment: Mapping[str, str] | None = None,
         options: Sequence[str] = READ_ONLY,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a container to its end."""
+        """Run a container to its end; on this machine's network unless the options name another."""
         given = [f"--env={key}={value}" for key, value in (environment or {}).items()]
+        if not any(option.startswith("--network=") for option in options):
+            given.append("--network=host")
         return self(
-            *("run", "--rm", "--network=host", *options, *given, image, *command), check=False
+            *("run", "--rm", *options, *given, image, *command),
+            check=False,
+            timeout_s=1200,
         )
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 from deploy.image import digests
@@ -58,7 +60,12 @@ def registry(work: Path) -> Iterator[str]:
 
 
 def python_base(engine: Engine, work: Path, image: digests.Image, address: str) -> None:
-    """Put Debian with its Python where the registry has the base of the Dockerfile."""
+    """Put Debian with its Python where the registry has the base of the Dockerfile.
+
+    Once: an import is another image every time, and nothing that was built on it would be again.
+    """
+    if _has(address, image):
+        return
     tar = _debian(work / "python-base.tar", _PACKAGES, _LINKS)
     name = f"{address}/{image.repository}:{image.tag}"
     engine("import", "--change", 'CMD ["python3"]', str(tar), name)
@@ -74,6 +81,8 @@ def kafka_and_prometheus(
         images: ``kafka`` and ``prometheus`` as the Compose file names them.
         cache: the folder of downloads that local brokers use.
     """
+    if all(_has(address, image) for image in images.values()):
+        return
     tar = _debian(work / "java-base.tar", "ca-certificates,openjdk-17-jre-headless,prometheus,wget")
     base = "localhost/mgeo-debian-java:bookworm"
     engine("import", str(tar), base)
@@ -125,6 +134,17 @@ def _debian(tar: Path, packages: str, hook: str = "true") -> Path:
         )
         partial.rename(tar)
     return tar
+
+
+def _has(address: str, image: digests.Image) -> bool:
+    url = f"http://{address}/v2/{image.repository}/manifests/{image.tag}"
+    try:
+        with urllib.request.urlopen(url, timeout=10):
+            return True
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.NOT_FOUND:
+            raise
+        return False
 
 
 def _wait_for(url: str) -> None:

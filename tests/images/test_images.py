@@ -210,6 +210,30 @@ def _hangs(container: Container) -> None:
     assert status == "unhealthy"
 
 
+def test_the_test_image_has_all_that_its_command_wants_and_runs_tests(
+    engine: Engine, tests_image: str
+) -> None:
+    """A choice of them: the whole command takes as long here as it does outside."""
+    command = engine.inspect(tests_image)["Config"]["Cmd"]
+    assert command == ["make", "test"]
+    alone = (
+        "--cap-drop",
+        "ALL",
+        "--security-opt",
+        "no-new-privileges",
+        "--network=none",
+    )  # the last wins
+    planned = engine.output(tests_image, *command, "--dry-run", options=alone)
+    assert "-m pytest" in planned.stdout, planned.stderr
+    assert "pip install" not in planned.stdout, "what is installed is taken for old"
+    checked = engine.output(tests_image, "/opt/mgeo/bin/lint-imports", options=alone)
+    assert "0 broken" in checked.stdout, checked.stdout + checked.stderr
+    chosen = ("tests/unit/image", "tests/unit/compose", "tests/unit/ci")
+    done = engine.output(tests_image, "python", "-m", "pytest", "-q", *chosen, options=alone)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    print("\ntest:", done.stdout.splitlines()[-1])
+
+
 def test_a_model_can_be_baked_in_and_then_works_without_a_network(
     engine: Engine, build: Build, worker_image: str, tmp_path: Path
 ) -> None:

@@ -86,7 +86,7 @@ def run(what: str, out: Path, *arguments: object) -> subprocess.CompletedProcess
         env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(out.parent)},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
         check=False,
     )
 
