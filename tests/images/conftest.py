@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,8 +71,12 @@ def engine(bases: Bases) -> Engine:
 
 @pytest.fixture(scope="session")
 def build(bases: Bases) -> Build:
-    """Build a target: ``build("gateway", MGEO_VERSION="…")`` gives the image's name."""
+    """Build a target: ``build("gateway", MGEO_VERSION="…")`` gives the image's name.
 
+    Once each: to see that nothing has changed an engine reads all of PyTorch, for minutes.
+    """
+
+    @functools.cache
     def run(target: str, *, tag: str = "test", **arguments: str) -> str:
         # Where PyTorch's own index is out of reach: TORCH_INDEX= takes the Python index.
         if (index := os.environ.get("MGEO_TEST_TORCH_INDEX")) is not None:

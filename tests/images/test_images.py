@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(3600)]
 STAGES = stages((ROOT / "Dockerfile").read_text("utf-8"))
 START_PERIOD_S = 61
 ADDRESS = "上海市浦东新区张江高科技园区"
+NO_WORKERS = (503, "no_workers")
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,15 @@ def parse(port: int) -> dict[str, Any]:
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own gateway
         found: dict[str, Any] = json.load(answer)
     return found
+
+
+def asked(port: int) -> tuple[int, str]:
+    """Status and code of what the gateway answers."""
+    try:
+        parse(port)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)["code"]
+    return 200, ""
 
 
 @pytest.mark.parametrize("role", ["gateway", "controller", "worker"])
@@ -165,6 +175,8 @@ def test_an_address_goes_through_three_containers_and_comes_back_parsed(
         ready_at = ports[role]
         container.wait_until(lambda at=ready_at: get(at, "readyz")[0] == 200, f"{role} ready")
 
+    # A gateway without workers is ready, too: it says so, and looks again.
+    gateway.wait_until(lambda: asked(ports["gateway"]) != NO_WORKERS, "there are workers")
     answer = parse(ports["gateway"])
 
     assert answer["address"]["district"] == "浦东新区"
