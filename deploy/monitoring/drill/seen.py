@@ -120,12 +120,21 @@ def unmoved(document: Document, listed: Mapping[str, str]) -> list[str]:
 def _changes(stages: Mapping[str, tuple[float, ...]]) -> bool:
     """Whether an expression differs between stages of one and the same act.
 
-    Two acts are two systems: a difference between them is no change.
+    Two acts are two systems: a difference between them is no change. Nor is it one when series
+    go because their process has gone, come back with the number that they had, or come with zero.
     """
-    by_act: dict[str, set[tuple[float, ...]]] = {}
+    by_act: dict[str, list[tuple[float, ...]]] = {}
     for stage, values in stages.items():
-        by_act.setdefault(_act_of(stage), set()).add(values)
-    return any(len(values) > 1 for values in by_act.values())
+        by_act.setdefault(_act_of(stage), []).append(values)
+    return any(
+        len({frozenset(values) for values in ordered if values}) > 1
+        or max(map(_not_zero, ordered)) > _not_zero(ordered[0])
+        for ordered in by_act.values()
+    )
+
+
+def _not_zero(values: Iterable[float]) -> int:
+    return sum(value != 0 for value in values)
 
 
 def _act_of(stage: str) -> str:
@@ -155,14 +164,17 @@ def panels_markdown(document: Document, listed: Mapping[str, str], load: str) ->
     moved = {which: acts for which, acts in movers(document).items() if which[0] not in listed}
     busy = [which for which, acts in moved.items() if load in acts]
     faulty = [which for which, acts in moved.items() if set(acts) - {load}]
+    if load in document.get("acts", {}):
+        loaded, where = f"{len(busy)} under load than idle", "Not under load, but in"
+    else:
+        loaded, where = f"the act `{load}` has not been played", "In"
     lines = [
-        (
-            f"{len(moved)} expressions: {len(busy)} showed something else under load than idle, "
-            f"{len(faulty)} in a fault than before it."
-        ),
+        f"{len(moved)} expressions: {len(faulty)} showed something else in a fault than before it, "
+        + loaded
+        + ".",
         "",
         *(
-            f"- Not under load, but in the act `{act}`: {_names(some)}."
+            f"- {where} the act `{act}`: {_names(some)}."
             for act, some in _by_first_act(moved, load).items()
         ),
         *(f"- Not filled or not moved: {line}." for line in unmoved(document, listed)),

@@ -119,9 +119,34 @@ def test_the_page_says_of_every_panel_in_which_act_it_moved() -> None:
 
     document = with_act(with_act({}, act("load", 2.0, 0.0)), act("stopped", 3.0, 1.0))
     assert panels_markdown(document, {"b: Card": "there is no such card"}, "load") == (
-        "3 expressions: 1 showed something else under load than idle, 2 in a fault than before it."
-        "\n\n"
+        "3 expressions: 2 showed something else in a fault than before it, "
+        "1 under load than idle.\n\n"
         "- Not under load, but in the act `stopped`: *Broken*.\n"
         "- Not filled or not moved: never changes: b: Never: z.\n"
         "- Not shown here: *Card*: there is no such card.\n"
     )
+
+
+def test_a_load_that_was_not_played_is_not_told_as_one_that_moved_nothing() -> None:
+    said = panels_markdown(with_act({}, played("stopped", [2.0])), {}, "load")
+    assert "the act `load` has not been played." in said
+    assert "under load" not in said
+
+
+@pytest.mark.parametrize(
+    ("quiet", "fault", "moves"),
+    [
+        ([1.0], [0.0], True),
+        ([], [1.0], True),
+        ([1.0], [1.0, 1.0], True),  # a second model is in memory
+        ([1.0, 1.0], [], False),  # its process was killed
+        ([1.0, 1.0], [1.0], False),
+        ([], [0.0], False),  # a rate has its second sample
+        ([0.0], [0.0, 0.0], False),
+    ],
+)
+def test_series_that_go_with_their_process_are_no_movement(
+    quiet: list[float], fault: list[float], moves: bool
+) -> None:
+    seen = Seen("board: Panel", "x", {"quiet": quiet, "fault": fault})
+    assert (unmoved(with_act({}, Played("a", 20, seen=[seen])), {}) == []) is moves
