@@ -66,14 +66,6 @@ def test_the_workflow_is_clean_by_actionlint() -> None:
     run(actionlint, str(CI / "github-actions.yml"))
 
 
-def test_the_jenkinsfile_is_clean_by_groovy_lint() -> None:
-    """Syntax, and what is an error to it; its taste in style is not ours."""
-    groovy_lint = shutil.which("npm-groovy-lint")
-    if groovy_lint is None:
-        pytest.skip("npm-groovy-lint is not on PATH: npm install --global npm-groovy-lint")
-    run(groovy_lint, "--failon", "error", "--noserver", str(CI / "Jenkinsfile"))
-
-
 def test_the_workflow_puts_no_expression_into_a_shell() -> None:
     """An input that is pasted into a script could run anything: inputs go through variables."""
     assert not [step.script for step in github_steps() if "${{" in step.script]
