@@ -9,7 +9,7 @@ from deploy.demo.story import SECOND
 from deploy.demo.traffic import Traffic
 from deploy.monitoring.drill.acts.act import Act
 from deploy.monitoring.drill.acts.rollouts import start_rollout
-from deploy.monitoring.drill.causes import callers
+from deploy.monitoring.drill.causes import again_and_again, batch_of, callers, send
 from deploy.monitoring.drill.stage import Stage
 
 _LOOKS_AFTER_S: Final = 20
@@ -28,8 +28,14 @@ async def _load(stage: Stage) -> None:
         await stage.look("load")
         await start_rollout(stage, SECOND, "shadow.share=0.5")
         await stage.until_phase("SHADOWING")
-        await asyncio.sleep(_LOOKS_AFTER_S)
-        await stage.look("load and a rollout")
+
+        async def empty() -> None:
+            await send(stage.kafka, stage.kafka.names.events, [batch_of(["", ""])] * 4)
+
+        # Half of the records are in the sample; these are errors of both models.
+        async with again_and_again(empty, pause_s=1.0):
+            await asyncio.sleep(_LOOKS_AFTER_S)
+            await stage.look("load and a rollout")
     stage.mend("idle again")
     await stage.people.mgeo("operator", "rollout", "abort", "--reason", "the act is over")
     await asyncio.sleep(_LOOKS_AFTER_S)
@@ -46,6 +52,7 @@ ACTS: Final = (
             "mgeo-operators: Clients that left",
             "mgeo-operators: Requests in work",
             "mgeo-rollouts: The shadow's records",
+            "mgeo-rollouts: Errors, in the shadow",
         ),
     ),
 )
