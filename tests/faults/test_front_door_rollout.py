@@ -72,12 +72,14 @@ class Asked:
     Attributes:
         statuses: how often each came.
         models: how often each model answered.
+        refusals: codes of what is no answer.
         wrong: answers that are not those of the model they name.
         leaks: headers with a part of an address.
     """
 
     statuses: collections.Counter[int] = field(default_factory=collections.Counter)
     models: collections.Counter[str] = field(default_factory=collections.Counter)
+    refusals: collections.Counter[str] = field(default_factory=collections.Counter)
     wrong: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
 
@@ -118,6 +120,8 @@ async def people_asking(port: int, said: dict[str, dict[str, bytes]]) -> AsyncIt
             asked.statuses[found.status_code] += 1
             model = found.headers.get("x-mgeo-model", "").partition("@")[0]
             asked.models[model] += 1
+            if found.status_code != 200:
+                asked.refusals[found.json()["code"]] += 1
             if found.status_code == 200 and sure(found.content) != said[model][text]:
                 asked.wrong.append(model)
             asked.leaks += [name for name, value in found.headers.items() if leaks(value.encode())]
@@ -201,7 +205,7 @@ async def test_nobody_notices_a_promotion_and_a_rollback_and_no_address_leaves_i
         services.stop()
 
     print(asked.statuses, promoted, asked.models)
-    assert asked.statuses.keys() == {200}
+    assert asked.statuses.keys() == {200}, asked.refusals
     assert promoted.keys() == {FIRST, SECOND}, "both served over HTTP"
     assert asked.models[FIRST] > promoted[FIRST], "and the first again after the rollback"
     assert asked.wrong == []
