@@ -12,9 +12,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from consumer.parser.seams import AddressModel, DeviceOutOfMemoryError
 from consumer.stream.plan import Plan, Refusal
@@ -146,9 +146,12 @@ class Residency:
                 return known
         return None
 
-    async def changed(self) -> None:
-        """Wait until ``opening`` or ``refusal`` may answer otherwise than now."""
-        await self._changed.wait()
+    def changed(self) -> Coroutine[Any, Any, bool]:
+        """What ends once ``opening`` or ``refusal`` may answer otherwise than at this call.
+
+        What changes before it is awaited counts: who awaits it in a task of its own begins later.
+        """
+        return self._changed.wait()
 
     async def run(self) -> None:
         """Load what is wanted, until cancelled.

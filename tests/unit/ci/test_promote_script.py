@@ -71,6 +71,8 @@ class Script:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell cannot trap what it was started without: nohup ignores the hang-up.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
 
     def __call__(self, step: str, *codes: int, **environment: str) -> int:

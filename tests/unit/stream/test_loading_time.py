@@ -41,3 +41,20 @@ async def test_a_load_that_hangs_is_told_of_however_often_the_record_is_written_
         running.cancel()
         await asyncio.wait({running})
     assert told == [Refusal(2, "model_load_timeout")]
+
+
+async def test_a_model_that_comes_between_asking_and_waiting_is_not_missed() -> None:
+    """Whoever waits does so in a task, which begins a turn of the loop later."""
+    residency = Residency(instant.InstantModel, lambda _: None, lambda _: None, timeout_s=60)
+    running = asyncio.create_task(residency.run())
+    try:
+        async with asyncio.timeout(60):
+            assert residency.opening(1) is None
+            change = residency.changed()
+            residency.want(serving_plan(instant.state(), "g"))
+            while residency.opening(1) is None:
+                await residency.changed()
+        await asyncio.wait_for(change, 5)
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
