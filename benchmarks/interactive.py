@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.headers import REPLY_TO, header
 from contracts.replies import ReplyTo
@@ -30,6 +29,7 @@ from deploy.bench.figures import percentile
 from deploy.bench.models import BenchModel, find_model
 from deploy.bench.stream import ADDRESSES_PER_RECORD, PARTITIONS, batch_of, publish, topics
 from deploy.bench.workers import Setup, WorkerProcess, running
+from deploy.ledger import committed_offsets
 from deploy.local import LocalBroker, LocalSettings
 
 SETTLE_S: Final = 3.0
@@ -161,17 +161,8 @@ async def _ask(
 
 async def _bulk_records(stream: KafkaSettings) -> int:
     """How many records of bulk are committed."""
-    admin = AIOKafkaAdminClient(**client_options(stream))
-    await admin.start()
-    try:
-        offsets = await admin.list_consumer_group_offsets(stream.names.stable_group)
-    finally:
-        await admin.close()
-    return sum(
-        max(0, found.offset)
-        for partition, found in offsets.items()
-        if partition.topic == stream.names.events
-    )
+    names = stream.names
+    return sum((await committed_offsets(stream, names.stable_group, names.events)).values())
 
 
 async def _read(replies: AIOKafkaConsumer, answered: dict[str, float], wanted: int) -> None:
