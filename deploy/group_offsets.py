@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -23,7 +22,7 @@ from contracts.settings import KafkaSettings, client_options
 from deploy.ledger import Lane, Place, dead_letter_of
 from producer.connection import close_reader, connect, translated
 from producer.topic_log import TopicLog
-from rollout.group_notes import read_group
+from rollout.group_notes import group_notes
 
 _STEP: Final = 1_000
 _STEP_GROWTH: Final = 4
@@ -126,7 +125,7 @@ def standings(
 
 
 class OffsetDesk:
-    """Asks Kafka, and sets offsets. Use as ``async with``.
+    """Asks Kafka, and sets offsets.
 
     Args:
         kafka: how to reach it, as a user that may read inputs, outputs and the group.
@@ -135,19 +134,6 @@ class OffsetDesk:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._group = kafka.names.stable_group
-        self._admin = AIOKafkaAdminClient(**client_options(kafka))
-
-    async def __aenter__(self) -> Self:
-        await connect(self._admin, self._kafka)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._admin.close()
 
     async def compare(self) -> tuple[Standing, ...]:
         """Where the group stands, partition by partition.
@@ -162,7 +148,7 @@ class OffsetDesk:
         committed: dict[Lane, int] = {}
         for topic in names.inputs:
             with translated(self._kafka):
-                found = await read_group(self._admin, self._group, topic)
+                found = await group_notes(self._kafka, self._group, topic)
             committed |= {Lane(topic, at): offset for at, offset in found.offsets.items()}
         compared = standings(await self._ends(), committed, shown)
         return tuple([await self._held_against_input(one) for one in compared])
@@ -223,8 +209,13 @@ class OffsetDesk:
         return len(wanted)
 
     async def _need_empty_group(self) -> None:
-        with translated(self._kafka):
-            answers = await self._admin.describe_consumer_groups([self._group])
+        admin = AIOKafkaAdminClient(**client_options(self._kafka))
+        await connect(admin, self._kafka)
+        try:
+            with translated(self._kafka):
+                answers = await admin.describe_consumer_groups([self._group])
+        finally:
+            await admin.close()
         members = sum(len(group[5]) for answer in answers for group in answer.groups)
         if members:
             raise UsageError(

@@ -75,9 +75,9 @@ async def _work(*, restore: bool) -> tuple[tuple[Standing, ...], int]:
     from deploy.group_offsets import OffsetDesk
     from deploy.local.discovery import kafka_settings
 
-    async with OffsetDesk(kafka_settings()) as desk:
-        found = await desk.compare()
-        return found, await desk.restore(found) if restore else 0
+    desk = OffsetDesk(kafka_settings())
+    found = await desk.compare()
+    return found, await desk.restore(found) if restore else 0
 
 
 def _row(one: Standing) -> dict[str, Any]:
