@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,12 @@ def quantiles(seconds: list[float]) -> dict[str, float]:
     }
 
 
-def single_address(count: int) -> dict[str, float]:
-    """The model alone, one address at a time, in this process."""
+def single_address(count: int, device: str) -> dict[str, float]:
+    """The model alone, one address at a time, in this process, on as many threads as the worker."""
     from consumer.address_parser import AddressParser
+    from consumer.settings import ParserSettings
 
-    parser = AddressParser.load()
+    parser = AddressParser.load(settings=ParserSettings(device=device, cpu_threads=1))
     sample = texts(count + 20, seed=11)
     times = []
     for text in sample:
@@ -72,7 +74,9 @@ def single_address(count: int) -> dict[str, float]:
 
 
 @contextmanager
-def system(folder: Path, kafka: str, *, cache: bool, name: str) -> Iterator[tuple[Services, int]]:
+def system(
+    folder: Path, kafka: str, *, cache: bool, name: str, device: str
+) -> Iterator[tuple[Services, int]]:
     """A worker and a gateway; the gateway's port."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MGEO_")}
     environment = {
@@ -80,7 +84,7 @@ def system(folder: Path, kafka: str, *, cache: bool, name: str) -> Iterator[tupl
         "MGEO_KAFKA_BOOTSTRAP_SERVERS": kafka,
         "MGEO_MODEL_STORE": str(folder / "store"),
         "MGEO_TOPIC_PREFIX": f"{name}.",
-        "MGEO_DEVICE": "cpu",
+        "MGEO_DEVICE": device,
         "MGEO_CPU_THREADS": "1",
         "MGEO_LOG_FORMAT": "json",
         **({} if cache else {"MGEO_CACHE_CHARS": "0"}),
@@ -308,8 +312,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/http.json"))
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--overload-s", type=float, default=20.0)
+    parser.add_argument("--device", default="cpu", help="of the worker; cpu, cuda or cuda:N")
     given = parser.parse_args()
-    figures: dict[str, Any] = {"cores": psutil.cpu_count(), "window_ms": WINDOW_MS}
+    figures: dict[str, Any] = {
+        "cores": len(os.sched_getaffinity(0)),
+        "device": given.device,
+        "window_ms": WINDOW_MS,
+    }
 
     def note(name: str, value: Any) -> None:
         figures[name] = value
@@ -318,10 +327,11 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name, LocalBroker() as broker:
         folder = Path(name)
-        with system(folder, broker.bootstrap_servers, cache=True, name="on") as (_, port):
+        start = partial(system, folder, broker.bootstrap_servers, device=given.device)
+        with start(cache=True, name="on") as (_, port):
             note("ab_cache_on", ab(port, folder))
-        note("single_address_ms", single_address(500))
-        with system(folder, broker.bootstrap_servers, cache=False, name="off") as (_, port):
+        note("single_address_ms", single_address(500, given.device))
+        with start(cache=False, name="off") as (_, port):
             note("ab_cache_off", ab(port, folder))
             pid = pid_of(port)
             sustainable = asyncio.run(closed_loop(port, texts(3000, seed=1), 64))

@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.shadow_cost`` keeps a real stable worker at half of its measured capacity
 and lets a real shadow worker come and go on another core. A third condition tells the machine's
-share from ours: a program that only computes on that core and never speaks to Kafka.
+share from ours: a program that only computes on that core and never speaks to Kafka. With four
+cores each of stable worker, shadow, broker and load has its own; with two they share.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -57,14 +58,16 @@ class Cores:
     """Who computes where.
 
     Attributes:
-        stable: the stable worker, the load and the reader of the results.
+        stable: the stable worker.
         shadow: the shadow worker, or what computes in its place.
         broker: the broker.
+        load: what sends the addresses and reads the results.
     """
 
     stable: int
     shadow: int
     broker: int
+    load: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +107,7 @@ def main() -> None:
     if arguments.compute:
         _compute()
         return
-    available = sorted(os.sched_getaffinity(0))
-    first, second = available[:2]
-    third = available[2] if len(available) > 2 else first
-    cores = Cores(first, second, third if arguments.broker_core is None else arguments.broker_core)
+    cores = chosen_cores(physical_cores(os.sched_getaffinity(0)), arguments.broker_core)
     with tempfile.TemporaryDirectory(prefix="mgeo-shadow-cost-") as scratch:
         document = _run(Path(scratch), cores, arguments)
     print(table(document))
@@ -126,9 +126,33 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--broker-core", type=int, help="default: a third core, or the stable worker's"
     )
+    parser.add_argument(
+        "--leave-out", choices=CONDITIONS[1:], action="append", default=[], help="may be repeated"
+    )
     parser.add_argument("--json", type=Path, help="keep the raw figures here")
     parser.add_argument("--compute", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def chosen_cores(available: Sequence[int], broker: int | None = None) -> Cores:
+    """Who computes where: a core each while there are any, then the stable worker's. Pure."""
+    stable, shadow, *more = available
+    third, fourth = (*more, stable, stable)[:2]
+    return Cores(stable, shadow, third if broker is None else broker, fourth)
+
+
+def physical_cores(available: Collection[int]) -> list[int]:
+    """One processor of each physical core, and, where these are too few, the others after them.
+
+    Two hardware threads of one core slow one another by far more than what is measured here.
+    """
+    first, others, seen = [], [], set[str]()
+    for number in sorted(available):
+        shared = Path(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list")
+        core = shared.read_text(encoding="ascii") if shared.exists() else str(number)
+        (others if core in seen else first).append(number)
+        seen.add(core)
+    return first + others
 
 
 def compared(stretches: Sequence[Stretch], condition: str) -> dict[str, dict[str, float]]:
@@ -174,8 +198,8 @@ def table(document: Mapping[str, Any]) -> str:
 
 
 def _run(folder: Path, cores: Cores, arguments: argparse.Namespace) -> dict[str, Any]:
-    os.sched_setaffinity(0, {cores.stable})
-    environment = {"MGEO_CPU_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    os.sched_setaffinity(0, {cores.load})
+    environment = {"MGEO_DEVICE": "cpu", "MGEO_CPU_THREADS": "1", "OMP_NUM_THREADS": "1"}
     os.environ.update(environment)
     facts = {
         "began_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -241,10 +265,11 @@ class _Bench:
             worker = ("worker", "--role", "shadow", "--port", str(shadow_port))
             self._pids["shadow"] = self._services.start("shadow worker", *worker).pid
         await _until_calm(self._pids["shadow"])
+        conditions = [one for one in CONDITIONS if one not in arguments.leave_out]
         stretches: list[Stretch] = []
         for turn in range(arguments.turns):
-            shift = turn % len(CONDITIONS)  # none is always the first
-            for condition in (*CONDITIONS[shift:], *CONDITIONS[:shift]):
+            shift = turn % len(conditions)  # none is always the first
+            for condition in (*conditions[shift:], *conditions[:shift]):
                 async with self._under(condition, turn, shadow_port) as group:
                     stretch = await self._stretch(turn, condition, load, arguments.seconds, group)
                 stretches.append(stretch)
@@ -265,7 +290,7 @@ class _Bench:
                     "p99_s": pooled(stretches, condition, 0.99),
                     "over_alone": compared(stretches, condition),
                 }
-                for condition in CONDITIONS
+                for condition in conditions
             },
             "stretches": [asdict(one) for one in stretches],
         }
@@ -340,9 +365,9 @@ class _Bench:
         names = self._kafka.names
         await self._load.backlog(addresses)
         port = free_port()
-        self._pids["stable"] = self._services.start(
-            "stable worker", "worker", "--port", str(port)
-        ).pid
+        with _on(self._cores.stable):
+            worker = self._services.start("stable worker", "worker", "--port", str(port))
+        self._pids["stable"] = worker.pid
         await until_ready(self._services, port, what="stable worker")
         ends = await self._ends(names.events)
         while await committed_offsets(self._kafka, names.stable_group, names.events) != ends:

@@ -17,15 +17,17 @@ from typing import Any
 def main(job_path: str) -> None:
     """Run a job file; print one JSON line per token budget: seconds and batches.
 
-    The job: ``{"directory", "addresses", "token_budgets"}``; ``directory`` holds
-    ``config.json``, ``vocab.txt`` and ``model.safetensors``.
+    The job: ``{"directory", "addresses", "token_budgets", "device"}``; ``directory`` holds
+    ``config.json``, ``vocab.txt`` and ``model.safetensors``. In fp16 on ``cuda``, as the worker.
     """
     from tokenizers import BertWordPieceTokenizer
 
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     directory = Path(job["directory"])
     tokenizer = BertWordPieceTokenizer(str(directory / "vocab.txt"), lowercase=True)
-    network = _network(directory)
+    network = _network(directory).to(job["device"])
+    if network.device.type == "cuda":
+        network = network.half()
     texts = job["addresses"]
     _run(network, tokenizer, texts[:64], 512)
     for budget in job["token_budgets"]:
@@ -72,7 +74,10 @@ def _run(network: Any, tokenizer: Any, texts: list[str], token_budget: int) -> i
                 mask[index, : len(row)] = 1
             # No mask where nothing is padded: then attention takes its faster way.
             padded = bool((mask == 0).any())
-            network(input_ids=ids, attention_mask=mask if padded else None).logits.argmax(-1)
+            given = {"input_ids": ids.to(network.device)}
+            if padded:
+                given["attention_mask"] = mask.to(network.device)
+            network(**given).logits.argmax(-1).cpu()
             batches += 1
             start = end
     return batches

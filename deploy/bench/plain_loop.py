@@ -12,10 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from consumer.parser.encoder import choose_device
+from consumer.settings import ParserSettings
 from contracts.errors import FatalError
 
-TOKEN_BUDGETS: Final = (256, 512, 1024, 2048, 4096, 8192)
-"""Padded tokens per batch that the loop is tried with."""
+_CPU_BUDGETS: Final = (256, 512, 1024, 2048, 4096, 8192)
+_GPU_BUDGETS: Final = (2048, 4096, 8192, 16_384, 32_768, 65_536)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ WAIT_POLICIES: Final = ("", "PASSIVE")
 """What idle threads of the loop do: spin, as they come, or sleep, as a worker's do."""
 
 
+def token_budgets(device: str) -> tuple[int, ...]:
+    """Padded tokens per batch that the loop is tried with on a device."""
+    return _CPU_BUDGETS if device == "cpu" else _GPU_BUDGETS
+
+
 def best_wait_policy(directory: Path, texts: Sequence[str], *, scratch: Path) -> str:
     """The one of ``WAIT_POLICIES`` that the loop is faster with on this machine, now."""
 
@@ -50,7 +57,7 @@ def best_wait_policy(directory: Path, texts: Sequence[str], *, scratch: Path) ->
 def run_ceiling(
     directory: Path, texts: Sequence[str], *, scratch: Path, wait_policy: str = ""
 ) -> list[Pass]:
-    """One pass per token budget, in a process of its own.
+    """One pass per token budget, in a process of its own, on the device that a worker would take.
 
     Args:
         directory: a stored model.
@@ -61,13 +68,15 @@ def run_ceiling(
     Raises:
         FatalError: ``bench_ceiling_failed``.
     """
+    device = str(choose_device(ParserSettings().device))
     job = scratch / "ceiling.json"
     job.write_text(
         json.dumps(
             {
                 "directory": str(directory),
                 "addresses": list(texts),
-                "token_budgets": TOKEN_BUDGETS,
+                "token_budgets": token_budgets(device),
+                "device": device,
             },
             ensure_ascii=False,
         ),

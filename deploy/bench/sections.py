@@ -20,7 +20,7 @@ from deploy.bench.instant import INSTANT_SPEC
 from deploy.bench.latency import latencies
 from deploy.bench.machine import load_average
 from deploy.bench.models import BenchModel
-from deploy.bench.plain_loop import TOKEN_BUDGETS, best_wait_policy, run_ceiling, run_child
+from deploy.bench.plain_loop import best_wait_policy, run_ceiling, run_child
 from deploy.bench.plan import Plan
 from deploy.bench.stream import ADDRESSES_PER_RECORD, Drain, drain, topics
 from deploy.bench.workers import Setup
@@ -131,10 +131,10 @@ def summarise_throughput(turns: list[Raw]) -> Raw:
             for one in turn["ceiling"]
             if one["token_budget"] == budget
         ]
-        for budget in TOKEN_BUDGETS
+        for budget in (one["token_budget"] for one in turns[0]["ceiling"])
     }
     # The best budget is chosen over all turns: the best of each turn would pick its luck.
-    best = max(TOKEN_BUDGETS, key=lambda budget: median(by_budget[budget]))
+    best = max(by_budget, key=lambda budget: median(by_budget[budget]))
     ceilings = by_budget[best]
     exact = [turn["exactly_once"]["addresses_per_s"] for turn in turns]
     least = [turn["at_least_once"]["addresses_per_s"] for turn in turns]

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("demo", epilog=example("mgeo demo", "mgeo demo --reports my-reports"))(demo)
+    app.command(
+        "demo", epilog=example("mgeo demo", "mgeo demo --device cuda --reports my-reports")
+    )(demo)
 
 
 def demo(
     reports: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the reports and logs are left.")
     ] = Path("mgeo-demo"),
+    device: Annotated[
+        str, typer.Option(help="Of the workers: cpu, cuda or cuda:N; two share it.")
+    ] = "cpu",
 ) -> None:
     """Tell the whole story on this machine, with a real Kafka and real processes; some minutes.
 
@@ -55,7 +60,9 @@ def demo(
             told.line(
                 f"the shadow worker's device batches are small ({SHADOW_TOKEN_BUDGET} tokens)"
             )
-            story = Story(kafka, folder, reports, tell=told.line, chapter=told.chapter)
+            story = Story(
+                kafka, folder, reports, device=device, tell=told.line, chapter=told.chapter
+            )
             ended = asyncio.run(story.play())
             told.chapter("The books of the whole run")
             faults = asyncio.run(_close(ended))

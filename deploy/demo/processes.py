@@ -173,7 +173,9 @@ def is_ready(port: int) -> bool:
         return False
 
 
-def environment_of(kafka_bootstrap_servers: str, store: Path, version: str) -> dict[str, str]:
+def environment_of(
+    kafka_bootstrap_servers: str, store: Path, version: str, *, device: str = "cpu"
+) -> dict[str, str]:
     """The environment that everything of the demo shares; no setting of the user's is in it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MGEO_")}
     ours = {name: os.environ[name] for name in ("MGEO_DEBUG",) if name in os.environ}
@@ -183,7 +185,7 @@ def environment_of(kafka_bootstrap_servers: str, store: Path, version: str) -> d
         "MGEO_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap_servers,
         "MGEO_MODEL_STORE": str(store),
         "MGEO_VERSION": version,
-        "MGEO_DEVICE": "cpu",
+        "MGEO_DEVICE": device,
         # Two workers, a broker and a controller share this machine.
         "MGEO_CPU_THREADS": "1",
     }

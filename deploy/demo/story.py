@@ -86,6 +86,7 @@ class Story:
         kafka: a broker of its own with nothing on it.
         folder: for stores, logs and keys; gone afterwards.
         reports: for reports; stays.
+        device: of the workers.
         tell: prints one line.
         chapter: prints the heading of a chapter.
     """
@@ -96,6 +97,7 @@ class Story:
         folder: Path,
         reports: Path,
         *,
+        device: str,
         tell: Tell,
         chapter: Callable[[str], None],
     ) -> None:
@@ -105,7 +107,9 @@ class Story:
         self._tell = tell
         self._chapter = chapter
         self._store = folder / "models"
-        environment = environment_of(kafka.kafka_bootstrap_servers, self._store, FIRST)
+        environment = environment_of(
+            kafka.kafka_bootstrap_servers, self._store, FIRST, device=device
+        )
         logs = reports / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self._services = Services(environment, logs)

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.bench.addresses import distinct_addresses
 from deploy.bench.figures import Commit, drain_rate, figure, percentile, slope_per_minute
-from deploy.bench.plain_loop import TOKEN_BUDGETS
+from deploy.bench.plain_loop import token_budgets
 from deploy.bench.report import rows, targets
 from deploy.bench.sections import summarise_throughput
 
@@ -25,7 +25,7 @@ def turn(ceiling: float, exact: float, least: float) -> dict[str, object]:
         "ceiling_addresses": 100,
         "ceiling": [
             {"token_budget": budget, "seconds": 100 / ceiling * (1 if budget == 1024 else 2)}
-            for budget in TOKEN_BUDGETS
+            for budget in token_budgets("cpu")
         ],
         "exactly_once": {"addresses_per_s": exact, "padding_waste": 0.05, "batch_fill": 0.9},
         "at_least_once": {"addresses_per_s": least},
