@@ -3,7 +3,8 @@
 ``python -m benchmarks.shadow_cost`` keeps a real stable worker at half of its measured capacity
 and lets a real shadow worker come and go on another core. A third condition tells the machine's
 share from ours: a program that only computes on that core and never speaks to Kafka. With four
-cores each of stable worker, shadow, broker and load has its own; with two they share.
+cores each of stable worker, shadow, broker and load has its own; with two they share. A worker
+has one thread of torch, and others for Kafka and for text: ``--cores-each 2`` gives it room.
 """
 
 from __future__ import annotations
@@ -64,10 +65,10 @@ class Cores:
         load: what sends the addresses and reads the results.
     """
 
-    stable: int
-    shadow: int
-    broker: int
-    load: int
+    stable: tuple[int, ...]
+    shadow: tuple[int, ...]
+    broker: tuple[int, ...]
+    load: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def main() -> None:
     if arguments.compute:
         _compute()
         return
-    cores = chosen_cores(physical_cores(os.sched_getaffinity(0)), arguments.broker_core)
+    cores = chosen_cores(physical_cores(os.sched_getaffinity(0)), arguments.cores_each)
     with tempfile.TemporaryDirectory(prefix="mgeo-shadow-cost-") as scratch:
         document = _run(Path(scratch), cores, arguments)
     print(table(document))
@@ -123,9 +124,7 @@ def _arguments() -> argparse.Namespace:
         "--per-record", type=int, default=20, help="addresses in a record; capacity depends on it"
     )
     parser.add_argument("--capacity-addresses", type=int, default=6_000)
-    parser.add_argument(
-        "--broker-core", type=int, help="default: a third core, or the stable worker's"
-    )
+    parser.add_argument("--cores-each", type=int, default=1, help="where there are four times it")
     parser.add_argument(
         "--leave-out", choices=CONDITIONS[1:], action="append", default=[], help="may be repeated"
     )
@@ -134,11 +133,15 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen_cores(available: Sequence[int], broker: int | None = None) -> Cores:
-    """Who computes where: a core each while there are any, then the stable worker's. Pure."""
-    stable, shadow, *more = available
-    third, fourth = (*more, stable, stable)[:2]
-    return Cores(stable, shadow, third if broker is None else broker, fourth)
+def chosen_cores(available: Sequence[int], each: int = 1) -> Cores:
+    """Who computes where: so many cores each, or one each for as long as there are any. Pure.
+
+    With two cores the broker and the load are on the stable worker's.
+    """
+    if len(available) >= 4 * each:
+        return Cores(*(tuple(available[part * each :][:each]) for part in range(4)))
+    stable, shadow, *more = ((core,) for core in available)
+    return Cores(stable, shadow, *(*more, stable, stable)[:2])
 
 
 def physical_cores(available: Collection[int]) -> list[int]:
@@ -198,7 +201,7 @@ def table(document: Mapping[str, Any]) -> str:
 
 
 def _run(folder: Path, cores: Cores, arguments: argparse.Namespace) -> dict[str, Any]:
-    os.sched_setaffinity(0, {cores.load})
+    os.sched_setaffinity(0, cores.load)
     environment = {"MGEO_DEVICE": "cpu", "MGEO_CPU_THREADS": "1", "OMP_NUM_THREADS": "1"}
     os.environ.update(environment)
     facts = {
@@ -220,10 +223,10 @@ def _run(folder: Path, cores: Cores, arguments: argparse.Namespace) -> dict[str,
 
 
 @contextmanager
-def _on(core: int) -> Iterator[None]:
-    """What is started inside runs on this core alone, with every thread that it makes."""
+def _on(cores: Sequence[int]) -> Iterator[None]:
+    """What is started inside runs on these cores alone, with every thread that it makes."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:

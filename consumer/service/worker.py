@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
+from consumer.parser.seams import AddressModel
 from consumer.service.gpu import watch_gpu
 from consumer.service.health import Health, HealthServer
 from consumer.service.preflight import FoundTopic, check_topics, find_topics
@@ -102,6 +103,7 @@ class Worker:
             load,
             self._on_resident,
             self._on_refusal,
+            introduce=self._introduce,
             timeout_s=settings.model_load_timeout_ms / 1e3,
         )
         self._plan: Plan | None = None
@@ -298,6 +300,10 @@ class Worker:
                 serving=serving,
             )
         self._compared = serving
+
+    async def _introduce(self, model: AddressModel) -> None:
+        if self._settings.warm_up and self._executor is not None:
+            await self._executor.meet(model.encoder)
 
     # --- the engine -------------------------------------------------------------------------------
 

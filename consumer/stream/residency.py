@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,6 +33,13 @@ _LOAD_TIMEOUT_S = 600.0
 
 ModelLoader = Callable[[ModelSpec], AddressModel]
 """Loads, verifies and warms one model. Blocking; raises when it must not serve."""
+
+Introduction = Callable[[AddressModel], Awaitable[None]]
+"""Runs a loaded model once where it will run; raises when it must not serve."""
+
+
+async def _not_introduced(model: AddressModel) -> None:
+    """For models that no device runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ class Residency:
         on_resident: called in the event loop with each set that became resident.
         on_refusal: called in the event loop when a plan cannot become resident for now, and
             with None when that is over.
+        introduce: awaited with each model that was loaded, before it counts as such.
         retry_s: first pause before a refused model is tried again.
         timeout_s: a model that takes longer to load than this is told of as refused; it is
             taken all the same when it comes.
@@ -89,10 +97,12 @@ class Residency:
         on_resident: Callable[[ResidentSet], None],
         on_refusal: Callable[[Refusal | None], None] = lambda _: None,
         *,
+        introduce: Introduction = _not_introduced,
         retry_s: float = _RETRY_FIRST_S,
         timeout_s: float = _LOAD_TIMEOUT_S,
     ) -> None:
         self._load = load
+        self._introduce = introduce
         self._on_resident = on_resident
         self._on_refusal = on_refusal
         self._retry_s = retry_s
@@ -252,6 +262,7 @@ class Residency:
         background = bool(self._models)
         try:
             model = await _in_daemon_thread(self._load, spec, background=background)
+            await self._introduce(model)
         finally:
             del self._loading[spec.key]
         if spec.key in _keys(self._wanted):

@@ -99,7 +99,8 @@ async def observe(stream: KafkaSettings, texts: list[str]) -> Observed:
         seen.counted_batches = await worker.metric("mgeo_device_batches_total")
     (record,) = await everything(stream, stream.names.parsed)
     seen.results = [json.loads(record.value)]
-    seen.batches = loaded[-1].encoder.batches
+    met, *seen.batches = loaded[-1].encoder.batches
+    assert met == (1, 8)  # before it is ready, a model runs once in the device thread
     assert seen.counted_batches == len(seen.batches)
     return seen
 

@@ -80,6 +80,16 @@ async def test_each_row_gets_its_own_scores_without_padding(device: Device) -> N
     assert run.splits == 0
 
 
+async def test_a_model_is_met_in_the_thread_that_runs_its_batches(device: Device) -> None:
+    threads: list[threading.Thread] = []
+    encoder = ScriptedEncoder(lambda _: threads.append(threading.current_thread()))
+    await device[0].meet(encoder)
+    assert encoder.rows == [1]
+    await run_one(device, encoder, rows(1, 2))
+    assert threads[0] is threads[1]
+    assert threads[0] is not threading.current_thread()
+
+
 async def test_a_side_took_what_its_own_clock_says_and_the_device_was_busy_for_longer(
     device: Device,
 ) -> None:

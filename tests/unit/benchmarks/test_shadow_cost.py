@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.shadow_cost import CONDITIONS, Stretch, compared, pooled, table
+from benchmarks.shadow_cost import (
+    CONDITIONS,
+    Cores,
+    Stretch,
+    chosen_cores,
+    compared,
+    pooled,
+    table,
+)
 
 ALONE = Stretch(
     turn=0,
@@ -59,3 +67,19 @@ def test_prints_a_line_for_every_condition() -> None:
     }
     lines = table({"summary": summary}).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in CONDITIONS]
+
+
+@pytest.mark.parametrize(
+    ("available", "each", "chosen"),
+    [
+        ([0, 1], 1, Cores((0,), (1,), (0,), (0,))),
+        ([0, 1, 2], 1, Cores((0,), (1,), (2,), (0,))),
+        ([0, 2, 4, 6, 8], 1, Cores((0,), (2,), (4,), (6,))),
+        (range(8), 2, Cores((0, 1), (2, 3), (4, 5), (6, 7))),
+        (range(7), 2, Cores((0,), (1,), (2,), (3,))),
+    ],
+)
+def test_gives_cores_of_their_own_while_there_are_any(
+    available: list[int], each: int, chosen: Cores
+) -> None:
+    assert chosen_cores(available, each) == chosen

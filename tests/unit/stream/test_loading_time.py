@@ -1,4 +1,4 @@
-"""A model's loading has a time of its own, whatever else happens meanwhile."""
+"""A model's loading has a time of its own, whatever else happens meanwhile, and an end."""
 
 from __future__ import annotations
 
@@ -55,6 +55,53 @@ async def test_a_model_that_comes_between_asking_and_waiting_is_not_missed() -> 
             while residency.opening(1) is None:
                 await residency.changed()
         await asyncio.wait_for(change, 5)
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_a_model_serves_only_after_it_has_run_once_on_the_device() -> None:
+    """Ready must not mean that the first request pays for the device's first time."""
+    may_run, asked = asyncio.Event(), asyncio.Event()
+
+    async def introduce(_model: AddressModel) -> None:
+        asked.set()
+        await may_run.wait()
+
+    residency = Residency(instant.InstantModel, lambda _: None, introduce=introduce, timeout_s=60)
+    running = asyncio.create_task(residency.run())
+    try:
+        async with asyncio.timeout(60):
+            residency.want(serving_plan(instant.state(), "g"))
+            await asked.wait()
+            assert residency.opening(1) is None
+            may_run.set()
+            while residency.opening(1) is None:
+                await residency.changed()
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_a_model_that_the_device_cannot_run_is_refused() -> None:
+    told: asyncio.Queue[Refusal | None] = asyncio.Queue()
+
+    async def introduce(model: AddressModel) -> None:
+        if model.spec == CANDIDATE:
+            raise RuntimeError("broken")
+
+    residency = Residency(
+        instant.InstantModel, lambda _: None, told.put_nowait, introduce=introduce, timeout_s=60
+    )
+    running = asyncio.create_task(residency.run())
+    try:
+        async with asyncio.timeout(60):
+            residency.want(serving_plan(instant.state(), "g"))
+            while residency.opening(1) is None:
+                await residency.changed()
+            state = state_of(rollout_of(), None, revision=2, epoch=2, candidate=CANDIDATE)
+            residency.want(serving_plan(state, "g"))
+            assert await told.get() == Refusal(2, "model_load_failed")
     finally:
         running.cancel()
         await asyncio.wait({running})
