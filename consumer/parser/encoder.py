@@ -110,6 +110,8 @@ class TorchEncoder:
         """
         if cpu_threads > 0:
             torch.set_num_threads(cpu_threads)
+        if device.type == "cuda":
+            _attend_without_plans()
         self._device = device
         self._dtype = _DTYPES[precision]
         self._network = network.to(device=device, dtype=self._dtype).eval()
@@ -212,6 +214,17 @@ class TorchEncoder:
                     # Padded batches take another kernel than full ones.
                     real[0] -= 1
                     self.encode(np.ones((count, length), dtype=np.int64), real)
+
+
+def _attend_without_plans() -> None:
+    """Keep attention off cuDNN, in the whole process.
+
+    PyTorch takes cuDNN for half precision on Hopper. cuDNN builds a plan for each new shape of a
+    batch, in each thread, and lets go of none: a stream of addresses has a new shape in nearly
+    every batch, and a warm-up in another thread spares none of it. On an H100 a batch of a base
+    model took 53 ms where one of a known shape took 5. The two other kernels have no plans.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

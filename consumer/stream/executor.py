@@ -177,9 +177,8 @@ class DeviceExecutor:
     async def meet(self, encoder: Encoder) -> None:
         """Run one short row in the device thread, so that no request pays for what is first there.
 
-        A warm-up in another thread does not spare it: PyTorch keeps the handles of CUDA's
-        libraries by thread (``ATen/cuda/detail/DeviceThreadHandles.h``), and on an H100 the
-        first call of a thread took 55 to 90 ms where the next took 2.
+        A warm-up in another thread does not spare all of it: PyTorch keeps the handles of CUDA's
+        libraries by thread (``ATen/cuda/detail/DeviceThreadHandles.h``).
 
         Raises:
             DeviceLostError: the device is broken; the process must end.

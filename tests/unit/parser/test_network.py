@@ -290,6 +290,18 @@ class TestOnCuda:
         tolerance = 1e-4 if precision == "fp32" else 0.05
         assert np.abs(scores - expected)[real].max() < tolerance
 
+    def test_attention_builds_no_plan_for_each_new_shape(self, tmp_path: Path) -> None:
+        checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
+        network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+        torch.backends.cuda.enable_cudnn_sdp(True)
+        encoder = TorchEncoder(network, device=torch.device("cuda:0"), precision="fp16")
+        ids, _ = batch()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+            encoder.encode(ids, LENGTHS)
+        called = {event.key for event in seen.key_averages()}
+        assert "aten::scaled_dot_product_attention" in called
+        assert not any("cudnn_attention" in name for name in called), called
+
     def test_a_batch_that_cannot_fit_is_said_so_and_the_next_one_runs(self, tmp_path: Path) -> None:
         checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
         network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
