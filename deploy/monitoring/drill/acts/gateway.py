@@ -90,6 +90,8 @@ ACTS: Final = (
         _too_many,
         ("MgeoGatewayShedding",),
         services=_BOTH,
+        # A quarter of what they ask for, however fast the machine is.
+        settings={"gateway": {"MGEO_GATEWAY_MAX_PENDING_ADDRESSES": "400"}},
         panels=("mgeo-operators: Requests in work",),
     ),
     Act(

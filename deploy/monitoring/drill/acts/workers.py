@@ -66,8 +66,8 @@ async def _unconfirmed(stage: Stage) -> None:
     broker = stage.broker
     async with Traffic(stage.kafka, records_per_s=5, addresses_per_record=4):
         await asyncio.sleep(5)
-        stage.cause("the broker stalls for longer than a request may take, again and again")
-        async with still_and_on(broker.pause, broker.resume, still_s=6.0, runs_s=4.0):
+        stage.cause("the broker stalls for longer than a transaction may take, again and again")
+        async with still_and_on(broker.pause, broker.resume, still_s=12.0, runs_s=3.0):
             await stage.told("MgeoCommitsLost")
         stage.mend("the broker stalls no more")
         await stage.over("MgeoCommitsLost")
@@ -205,12 +205,22 @@ ACTS: Final = (
     ),
     Act(
         "unconfirmed",
-        "a broker that stalls for longer than a request may take",
+        "a broker that stalls for longer than a transaction may take",
         _unconfirmed,
         ("MgeoCommitsLost",),
         # Times of a service are divided like those of the rules; many tries are many rejoins.
-        settings={"worker": {"MGEO_REQUEST_TIMEOUT_MS": "3000", "MGEO_MAX_REJOINS": "1000"}},
-        broker_settings={"broker.session.timeout.ms": "18000"},
+        settings={
+            "worker": {
+                "MGEO_REQUEST_TIMEOUT_MS": "3000",
+                "MGEO_TRANSACTION_TIMEOUT_MS": "10000",
+                "MGEO_MAX_REJOINS": "1000",
+            }
+        },
+        broker_settings={
+            "broker.session.timeout.ms": "18000",
+            # Looked for as often as the rest is quick; else the retry comes first, and commits.
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": "100",
+        },
     ),
     Act(
         "hanging-call",
