@@ -52,7 +52,7 @@ def own_base_archive(cache_dir: Path, java: Java) -> Path | None:
     home = java.path.resolve().parent.parent
     if any(home.glob("lib/server/classes*.jsa")):
         return None
-    key = hashlib.sha256(f"{java.banner}\n{home}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(_identity(java).encode()).hexdigest()[:16]
     target = cache_dir / "cds" / f"base-{key}.jsa"
     if target.is_file():
         return target
@@ -77,6 +77,14 @@ def own_base_archive(cache_dir: Path, java: Java) -> Path | None:
     return target
 
 
+def _identity(java: Java) -> str:
+    """Changes with whatever makes an archive unreadable, a runtime made anew at its place too."""
+    path = java.path.resolve()
+    modules = path.parent.parent / "lib" / "modules"
+    made = modules.stat().st_mtime_ns if modules.is_file() else 0
+    return f"{java.banner}\n{path}@{made}"
+
+
 @dataclass(frozen=True, slots=True)
 class ClassArchive:
     """Where the archive for one classpath, JVM and set of flags lives.
@@ -96,7 +104,7 @@ class ClassArchive:
         The JVM compares the classpath's paths and the jars' times, so both are in the name.
         """
         stamp = [f"{path}@{path.stat().st_mtime_ns}" for path in classpath]
-        parts = [java.banner, str(java.path.resolve()), jar_digest, str(heap_mib), *stamp]
+        parts = [_identity(java), jar_digest, str(heap_mib), *stamp]
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         return cls(cache_dir / "cds" / f"{key}.jsa", own_base_archive(cache_dir, java))
 

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -29,16 +29,24 @@ from contracts.settings import KafkaSettings, client_options
 from contracts.topics import max_request_bytes
 from producer.connection import close, close_reader, connect, require_topic, translated
 from producer.gateway.desk import Identity
+from producer.gateway.presence import Presence
 from producer.topic_log import TopicLog, partitions_of
 
 _log = get_logger(__name__)
+_SOON_S = 0.1
 _AGAIN_S = 1.0
 _REQUEST_TIMEOUT_MS = 10_000
-_STALE_S = 20.0
-"""A broker that is slow to describe a group serves records all the same: what was seen of the
-workers counts for so long."""
-_ABSENT_LOOKS = 2
-"""So many looks in a row must find nobody before the workers count as gone."""
+_GRACE_S: Final = {"producer": 3.0, "replies": 3.0, "control": 20.0, "workers": 20.0}
+"""A part that has gone keeps requests from being taken only after so long.
+
+A connection that breaks is open again in a moment, and whoever asks meanwhile is better kept
+waiting for it, within the deadline, than refused. What was read of the models and seen of the
+workers stays true for longer: a broker that is slow to describe a group serves records all the
+same.
+"""
+_ABSENT_LOOKS = 4
+"""So many looks in a row must find nobody before the workers count as gone: a worker that a busy
+broker has lost is back within seconds, and what was sent meanwhile waits for it."""
 
 OnReply = Callable[[list[Header], bytes | None], str]
 
@@ -66,12 +74,11 @@ class Link:
         self._metrics = metrics
         self._name = uuid.uuid4().hex
         self._producer: AIOKafkaProducer | None = None
+        self._producer_up = asyncio.Event()
         self._producer_failed = asyncio.Event()
+        self._replies_from: dict[TopicPartition, int] = {}
         self._turns = itertools.count(int(self._name[:8], 16))
-        self._down = dict.fromkeys(
-            ("producer", "replies", "control", "workers"), "backend_unreachable"
-        )
-        self._looked_at = -_STALE_S
+        self._presence = Presence(_GRACE_S, "backend_unreachable")
         self._absent = 0
         self.identity: Identity | None = None
         self.state: RolloutState | None = None
@@ -81,10 +88,9 @@ class Link:
     @property
     def down(self) -> str | None:
         """The code of what keeps requests from being answered; None when nothing does."""
-        for part, code in self._down.items():
-            fresh = part == "workers" and time.monotonic() - self._looked_at < _STALE_S
-            if code and not fresh:
-                return code
+        missing = self._presence.missing(time.monotonic())
+        if missing is not None:
+            return missing
         return "no_first_state" if self.state is None else None
 
     async def run(self, on_reply: Callable[[Identity], OnReply], watch_interval_s: float) -> None:
@@ -112,9 +118,7 @@ class Link:
             TransientError: Kafka is away.
             FatalError: Kafka refused it.
         """
-        producer = self._producer
-        if producer is None:
-            raise TransientError("Kafka is away", code="backend_unreachable")
+        producer = await self._connected_producer()
         try:
             with translated(self._kafka):
                 partitions = sorted(await producer.partitions_for(self._topic))
@@ -129,6 +133,16 @@ class Link:
             self._producer_failed.set()  # an idempotent producer may be unusable from here on
             raise
 
+    async def _connected_producer(self) -> AIOKafkaProducer:
+        try:
+            async with asyncio.timeout(_GRACE_S["producer"]):
+                await self._producer_up.wait()
+        except TimeoutError:
+            pass
+        if self._producer is None:
+            raise TransientError("Kafka is away", code="backend_unreachable")
+        return self._producer
+
     async def _kept(self, part: str, work: Callable[[], Awaitable[NoReturn]]) -> None:
         while True:
             try:
@@ -137,18 +151,17 @@ class Link:
                 raise  # no waiting mends that
             except (KafkaError, OSError, MgeoError, TimeoutError) as error:
                 code = error.code if isinstance(error, MgeoError) else "backend_unreachable"
-                if self._down[part] != code:
+                before = self._presence.gone(part, code)
+                if before != code:
                     _log.warning("not connected", part=part, code=code)
-                self._down[part] = code
             except Exception as error:  # noqa: BLE001 - a gateway goes on, and says so
                 _log.error("connection failed", part=part, error=type(error).__name__)
-                self._down[part] = "backend_unreachable"
-            await asyncio.sleep(_AGAIN_S)
+                before = self._presence.gone(part, "backend_unreachable")
+            await asyncio.sleep(_AGAIN_S if before else _SOON_S)
 
     def _up(self, part: str) -> None:
-        if self._down[part]:
+        if not self._presence.good(part, time.monotonic()):
             _log.info("connected", part=part)
-        self._down[part] = ""
 
     async def _produce(self) -> NoReturn:
         producer = AIOKafkaProducer(
@@ -165,11 +178,14 @@ class Link:
             await require_topic(producer, self._topic)
             self._producer_failed.clear()
             self._producer = producer
+            self._producer_up.set()
             self._up("producer")
             await self._producer_failed.wait()
+            self._up("producer")  # until now
             raise TransientError("the producer failed", code="backend_unreachable")
         finally:
             self._producer = None
+            self._producer_up.clear()
             await close(producer)
 
     async def _read_replies(self, on_reply: Callable[[Identity], OnReply]) -> NoReturn:
@@ -188,10 +204,11 @@ class Link:
                 number = partitions[_spread(self._name) % len(partitions)]
                 mine = TopicPartition(topic, number)
                 consumer.assign([mine])
-                end = (await consumer.end_offsets([mine]))[mine]
-                # From here on, and not from wherever a first fetch would find the end: a reply
-                # to the first request may be there before it.
-                consumer.seek(mine, end)
+                if mine not in self._replies_from:
+                    # From here on, and not from wherever a first fetch would find the end: a
+                    # reply to the first request may be there before it.
+                    self._replies_from[mine] = (await consumer.end_offsets([mine]))[mine]
+                consumer.seek(mine, self._replies_from[mine])
             self.identity = Identity(self._name, number)
             take = on_reply(self.identity)
             self._up("replies")
@@ -199,7 +216,10 @@ class Link:
             while True:
                 with translated(self._kafka):
                     fetched = await consumer.getmany(timeout_ms=500)
+                self._up("replies")
                 for record in fetched.get(mine, ()):
+                    # What comes while the connection is made anew is read then.
+                    self._replies_from[mine] = record.offset + 1
                     replies.labels(outcome=take(record.headers, record.value)).inc()
         finally:
             await close_reader(consumer)
@@ -237,7 +257,6 @@ class Link:
                 while True:
                     async with asyncio.timeout(_REQUEST_TIMEOUT_MS / 1000):
                         await self._look(admin, log, group)
-                    self._looked_at = time.monotonic()
                     self._up("workers")
                     await asyncio.sleep(interval_s)
         finally:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from contracts.control import RolloutState, ServingSet
 from contracts.settings import KafkaSettings
@@ -169,3 +171,39 @@ async def test_an_address_that_the_model_fails_on_is_told_and_the_others_are_ans
     assert (broken.status_code, broken.json()["code"]) == (500, "model_error")
     assert instant.BROKEN_TEXT not in json.dumps(broken.json(), ensure_ascii=False)
     assert [one["status"] for one in batch.json()["results"]] == ["ok", "error", "ok"]
+
+
+async def test_a_reader_of_replies_that_breaks_costs_nobody_an_answer(
+    stream: KafkaSettings,
+) -> None:
+    """It is opened again where it was; whoever asks meanwhile waits for it."""
+    await write_state(stream, serving(1, STABLE))
+    broken = 0
+
+    async def breaks() -> None:
+        nonlocal broken
+        while True:
+            await asyncio.sleep(0.7)
+            for one in gc.get_objects():
+                if isinstance(one, AIOKafkaConsumer) and one._client._client_id == "mgeo-gateway":
+                    broken += not one._closed
+                    await one.stop()
+
+    async def asks(gateway: RunningGateway, caller: int) -> list[int]:
+        async with gateway.client() as client:
+            return [
+                (await client.post("/parse", json={"address": f"{caller}路{n}号"})).status_code
+                for n in range(60)
+            ]
+
+    async with running_worker(stream) as worker, running_gateway(stream, **PATIENT) as gateway:
+        await worker.ready()
+        await gateway.warm()
+        breaking = asyncio.create_task(breaks())
+        try:
+            found = await asyncio.gather(*(asks(gateway, caller) for caller in range(8)))
+        finally:
+            breaking.cancel()
+            await asyncio.wait({breaking})
+        assert set().union(*found) == {200}
+        assert broken >= 2
