@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 from types import ModuleType
 from typing import Any
 
@@ -15,12 +16,18 @@ _log = get_logger(__name__)
 _EVERY_S = 5.0
 
 
-async def watch_gpu(metrics: Metrics, *, every_s: float = _EVERY_S) -> None:
-    """Read the first GPU every few seconds, until cancelled; ends at once where there is none.
+async def watch_gpu(metrics: Metrics, device: str, *, every_s: float = _EVERY_S) -> None:
+    """Read the worker's GPU every few seconds, until cancelled; ends at once where it has none.
 
     The library is NVIDIA's own (``nvidia-ml-py``, module ``pynvml``); its calls are short.
+
+    Args:
+        metrics: those of the worker.
+        device: as in ``MGEO_DEVICE``.
+        every_s: seconds between two readings.
     """
-    found = await asyncio.to_thread(_first_gpu)
+    gpu_id = gpu_of(device, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    found = None if gpu_id is None else await asyncio.to_thread(_opened, gpu_id)
     if found is None:
         return
     nvml, gpu = found
@@ -37,14 +44,37 @@ async def watch_gpu(metrics: Metrics, *, every_s: float = _EVERY_S) -> None:
         await asyncio.sleep(every_s)
 
 
-def _first_gpu() -> tuple[ModuleType, Any] | None:
+def gpu_of(device: str, visible: str | None) -> int | str | None:
+    """The GPU, by number or UUID, that CUDA gives to a device; None where it gives none. Pure.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        visible: ``CUDA_VISIBLE_DEVICES``, which renumbers them; None where it is not set. Whole
+            UUIDs only: CUDA takes the beginning of one as well, NVIDIA's library does not.
+    """
+    if device == "cpu":
+        return None
+    _, _, number = device.partition(":")
+    ordinal = int(number) if number.isdecimal() else 0
+    if visible is None:
+        return ordinal
+    shown = [entry.strip() for entry in visible.split(",")]
+    if ordinal >= len(shown) or shown[ordinal] in {"", "-1"}:
+        return None
+    entry = shown[ordinal]
+    return int(entry) if entry.isdecimal() else entry
+
+
+def _opened(gpu_id: int | str) -> tuple[ModuleType, Any] | None:
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError:
         return None
     try:
         nvml.nvmlInit()
-        return nvml, nvml.nvmlDeviceGetHandleByIndex(0)
+        if isinstance(gpu_id, int):
+            return nvml, nvml.nvmlDeviceGetHandleByIndex(gpu_id)
+        return nvml, nvml.nvmlDeviceGetHandleByUUID(gpu_id)
     except nvml.NVMLError:
         return None
 

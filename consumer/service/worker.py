@@ -179,7 +179,8 @@ class Worker:
             try:
                 background.append(group.create_task(self._follow()))
                 background.append(group.create_task(self._residency.run()))
-                background.append(group.create_task(watch_gpu(self._telemetry.metrics)))
+                watching = watch_gpu(self._telemetry.metrics, self._settings.device)
+                background.append(group.create_task(watching))
                 background += [group.create_task(one.run()) for one in self._repliers]
                 certificates = watch_certificates(self._kafka, self._telemetry.certificate)
                 background.append(group.create_task(certificates))
