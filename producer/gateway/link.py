@@ -134,11 +134,9 @@ class Link:
             raise
 
     async def _connected_producer(self) -> AIOKafkaProducer:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_GRACE_S["producer"]):
                 await self._producer_up.wait()
-        except TimeoutError:
-            pass
         if self._producer is None:
             raise TransientError("Kafka is away", code="backend_unreachable")
         return self._producer
