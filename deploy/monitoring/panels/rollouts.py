@@ -89,11 +89,12 @@ _STANDING: Final = Row(
         Panel(
             "Refusals by code",
             (
-                Query("sum by (job, code) (increase(mgeo_refusals_total[1h]))", "{{job}} {{code}}"),
+                # No increase: a series that begins with its first event has none to show for it.
+                Query("sum by (job, code) (mgeo_refusals_total)", "{{job}} {{code}}"),
                 Query("sum by (job) (mgeo_version_mismatch)", "{{job}}: MGEO_VERSION differs"),
             ),
             "short",
-            "Workers that cannot hold a model, in the last hour.",
+            "How often a worker could not hold a model, since it started.",
             width=12,
             needs="fault",
         ),
