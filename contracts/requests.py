@@ -7,6 +7,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from contracts.errors import PermanentError
+from contracts.events import SINCE_1_1
 from contracts.frozen import Frozen
 from contracts.policy import Policy
 from contracts.rollout import Approval, GoldenOutcome
@@ -48,6 +49,9 @@ class StartRequest(Frozen):
     policy: Policy
     replay_from: ReplayFrom | None = None
     golden: GoldenOutcome | None = None
+    renewed: ModelSpec | None = Field(default=None, json_schema_extra=SINCE_1_1)
+    """The stable model with the fingerprint that this release makes of it: what serves is named
+    so from the start on, and compared with. Null leaves the name that stands."""
 
 
 class RolloutRequest(Frozen):

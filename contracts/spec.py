@@ -110,6 +110,11 @@ class ModelSpec(BaseModel):
         return f"{self.version}@{self.precision}"
 
     @property
+    def weights(self) -> str:
+        """Equal exactly when the version and its weights are, whatever release runs them."""
+        return f"{self.name}+{self.digest}"
+
+    @property
     def computes(self) -> str:
         """Equal exactly when the function of the text is: a version is only its name."""
         return f"{self.precision}+{self.digest}+{self.fingerprint}"

@@ -37,25 +37,34 @@ def candidate_spec(
     return spec_of(store, found.version, settings, precision=found.precision or stable.precision)
 
 
-def fingerprint_doubt(
+def stable_here(
     stable: ModelSpec, *, settings: ParserSettings, store: ModelStore | None = None
-) -> str:
-    """A warning where this machine makes another fingerprint of the stable model than the
-    workers did; empty when they agree or the model is not in this store.
+) -> ModelSpec | None:
+    """What this machine makes of the stable model; None when it is not in this store."""
+    store = open_store(settings) if store is None else store
+    try:
+        return spec_of(store, stable.version, settings, precision=stable.precision)
+    except UsageError:
+        return None
+
+
+def fingerprint_doubt(stable: ModelSpec, here: ModelSpec | None) -> str:
+    """A warning where this machine makes something else of the stable model than the record says;
+    empty when they agree or the model is not in this store. Pure.
 
     Workers that differ in the same way from this machine refuse the candidate's fingerprint.
     """
-    store = open_store(settings) if store is None else store
-    try:
-        here = spec_of(store, stable.version, settings, precision=stable.precision)
-    except UsageError:
+    if here is None or here == stable:
         return ""
-    if here == stable:
-        return ""
-    what = "weights" if here.digest != stable.digest else "fingerprint"
+    if here.weights != stable.weights:
+        return (
+            f"the stable model {stable.name} has other weights here than in production; workers "
+            "may refuse the candidate. Use the workers’ model store."
+        )
     return (
-        f"the stable model {stable.name} has another {what} here than in production; workers may "
-        "refuse the candidate. Use the workers’ release, model store and MGEO_SEQUENCE_LENGTH."
+        f"the stable model {stable.name} has another fingerprint here than in production. If the "
+        "workers have been upgraded to this release, add --renew; else workers may refuse the "
+        "candidate: use their release and MGEO_SEQUENCE_LENGTH."
     )
 
 

@@ -74,8 +74,8 @@ def way_back(state: RolloutState) -> Rollout | None:
     one = state.promoted
     if one is None or state.previous is None:
         return None
-    kept = (state.serving.stable.key, state.previous.key)
-    return one if kept == (one.candidate.key, one.reference.key) else None
+    kept = (state.serving.stable.weights, state.previous.weights)
+    return one if kept == (one.candidate.weights, one.reference.weights) else None
 
 
 def promoted_standing(state: RolloutState) -> Standing | None:

@@ -116,6 +116,14 @@ CODES: Final[tuple[CodeSpec, ...]] = (
         "Nothing, or name another version.",
     ),
     CodeSpec(
+        "other_weights",
+        ("refused",),
+        "The request would renew the stable model's fingerprint, and names other weights than "
+        "serve.",
+        "Use the workers' model store: the version there has been replaced, or another serves by "
+        "now.",
+    ),
+    CodeSpec(
         "already_so",
         ("refused",),
         "Nothing had to be done: it is as the request wants it. The request counts as accepted.",

@@ -94,6 +94,13 @@ def start(
         Path | None,
         typer.Option(metavar="FILE", help="Labelled addresses, instead of the policy’s."),
     ] = None,
+    renew: Annotated[
+        bool,
+        typer.Option(
+            "--renew",
+            help="Once after an upgrade that changed the fingerprint: name what serves anew.",
+        ),
+    ] = False,
     wait_too: Annotated[
         bool, typer.Option("--wait", help="Wait for the end; the exit code says how it ended.")
     ] = False,
@@ -119,6 +126,7 @@ def start(
         policy_file=policy,
         replay_from=_replay(replay_from, now),
         golden=golden,
+        renew=renew,
     )
     options = _options(until, timeout, report, topic_prefix, output)
     kafka = cluster(topic_prefix)
@@ -161,6 +169,7 @@ class _Wish:
     policy_file: Path
     replay_from: ReplayFrom | None
     golden: Path | None
+    renew: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +233,7 @@ async def _start(kafka: KafkaSettings, wish: _Wish) -> _Started:
     from consumer.settings import ParserSettings
     from contracts.errors import UsageError
     from contracts.requests import StartRequest
-    from deploy.candidates import candidate_spec, fingerprint_doubt
+    from deploy.candidates import candidate_spec, fingerprint_doubt, stable_here
     from deploy.cli.rollout_waiting import asking, stoppable
     from deploy.rollouts import (
         RequestRefusedError,
@@ -256,9 +265,15 @@ async def _start(kafka: KafkaSettings, wish: _Wish) -> _Started:
             code="already_stable",
             hint="to try the machinery, add the same weights under another version",
         )
-    if doubt := fingerprint_doubt(state.serving.stable, settings=settings):
+    stable = state.serving.stable
+    here = stable_here(stable, settings=settings)
+    renewed = here if wish.renew and here != stable else None
+    if renewed is not None and renewed.weights == stable.weights:
+        note(f"{stable.name} is named by its new fingerprint from now on: {renewed.fingerprint}")
+    elif doubt := fingerprint_doubt(stable, here):
         note(f"Warning: {doubt}")
-    full = plain.model_copy(update={"golden": _look(wish, spec, state.serving.stable, settings)})
+    golden = _look(wish, spec, renewed or stable, settings)
+    full = plain.model_copy(update={"golden": golden, "renewed": renewed})
     now = datetime.now(UTC)
     request = start_request(
         full,

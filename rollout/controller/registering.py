@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from contracts.canonical import digest_of
-from contracts.control import RolloutState
 from contracts.policy import Policy
 from contracts.requests import RolloutRequest, StartRequest
 from contracts.rollout import Offsets, Replay, Rollout
@@ -41,18 +40,14 @@ class StartFacts:
 
 
 def new_rollout(
-    state: RolloutState,
-    request: RolloutRequest,
-    start: StartRequest,
-    facts: StartFacts,
-    draft: Draft,
+    request: RolloutRequest, start: StartRequest, facts: StartFacts, draft: Draft
 ) -> Rollout:
     """The rollout that a start request begins."""
     replay = start.replay_from
     return Rollout(
         rollout_id=request.rollout_id,
         candidate=start.candidate,
-        reference=state.serving.stable,
+        reference=draft.state.serving.stable,
         policy=start.policy,
         policy_digest=digest_of(start.policy),
         attempt=facts.tries + 1,

@@ -19,7 +19,7 @@ from contracts.rollout import Rollout
 from contracts.spec import ModelSpec
 from rollout.approvals import Keyring, objection
 from rollout.asking import is_same_start
-from rollout.controller.plan import Draft, History, Plan, harmed, phase_of
+from rollout.controller.plan import Draft, History, Plan, harmed, phase_of, serve
 from rollout.controller.protection import leave
 from rollout.controller.registering import StartFacts, new_rollout
 from rollout.controller.timing import moment
@@ -196,8 +196,10 @@ def _start(case: _Case) -> _Outcome:
         )
     if facts.retention is not None:
         return _no(*facts.retention)
+    if start.renewed is not None:
+        case.draft.set_state(serving=serve(case.state.serving, stable=start.renewed))
     case.draft.register(
-        new_rollout(case.state, case.request, start, facts, case.draft),
+        new_rollout(case.request, start, facts, case.draft),
         reason=case.request.reason or f"{start.candidate.name} against {_stable(case).name}",
     )
     return _yes()
@@ -212,7 +214,13 @@ def _cannot_start(case: _Case, start: StartRequest) -> _Outcome | None:
         return _no("rollout_running", f"{rollout.rollout_id} is in {case.state.phase}")
     if rollout is not None and same and case.phase is Phase.PROMOTED:
         return _yes("it was promoted", code=_SO, rollout_id=rollout.rollout_id)
-    if start.candidate.key == _stable(case).key:
+    if start.renewed is not None and start.renewed.weights != _stable(case).weights:
+        return _no(
+            "other_weights",
+            f"{_stable(case).name} serves, and the request renews {start.renewed.name} with other "
+            "weights: only a fingerprint can be renewed",
+        )
+    if start.candidate.key == (start.renewed or _stable(case)).key:
         return _no("already_stable", f"{start.candidate.name} is the stable model already")
     golden = start.policy.golden
     wanted = golden.required is True or (golden.required == "auto" and golden.path is not None)

@@ -318,7 +318,8 @@ class Trial:
                 found[one.offset] = min(one, other, key=PairEvidence.canonical)
             else:
                 found[one.offset] = one
-        for record in taken.missing:
+        # A record whose pair was made by other specs stands in a hole, too: no candidate's fault.
+        for record in () if self.spec_mismatch else taken.missing:
             if record.offset >= state.passed and record.offset not in state.ahead:
                 pair = found.get(record.offset)
                 if pair is None:

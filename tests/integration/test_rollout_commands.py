@@ -109,6 +109,23 @@ async def test_a_start_is_asked_with_everything_and_answered_with_the_id(
     assert request.requested_by
 
 
+@pytest.mark.parametrize("renew", [False, True])
+async def test_after_an_upgrade_a_start_warns_or_renews_what_serves(
+    mgeo: Mgeo, stream: KafkaSettings, policy: str, renew: bool
+) -> None:
+    before = starter(V1).model_copy(update={"fingerprint": "a" * 16})
+    start = ("rollout", "start", "--candidate", V2, "--policy", policy)
+    async with StandInController(stream, before) as controller:
+        registering(controller)
+        code, _, err = await mgeo(*start, *(["--renew"] if renew else []))
+    assert code == 0, err
+    (request,) = controller.asked
+    assert request.start is not None
+    assert request.start.renewed == (starter(V1) if renew else None)
+    assert ("Warning" in err, "--renew" in err) == (not renew, not renew)
+    assert (starter(V1).fingerprint in err) is renew
+
+
 async def test_a_repeated_start_attaches_and_another_one_leaves_with_7(
     mgeo: Mgeo, controller: StandInController, policy: str
 ) -> None:

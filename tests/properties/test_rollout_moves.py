@@ -60,6 +60,7 @@ steps = st.lists(
         st.tuples(st.just("warm"), st.integers(0, 2)),
         st.tuples(st.just("refuse"), st.sampled_from(["stable", "shadow"]), st.integers(0, 2)),
         st.tuples(st.just("start"), st.sampled_from([CANDIDATE, OTHER, spec(1)]), st.booleans()),
+        st.tuples(st.just("renewing start"), st.sampled_from("ab")),
         st.tuples(
             st.just("verb"),
             st.sampled_from(["abort", "rollback", "pause", "resume", "resume"]),
@@ -91,6 +92,9 @@ def do(plane: Plane, step: tuple[Any, ...]) -> None:
             plane.refuse(notes, partition)
         case ("start", candidate, required):
             plane.start(f"r-at-{plane.offset}", with_approval() if required else POLICY, candidate)
+        case ("renewing start", digit):
+            renewed = plane.state.serving.stable.model_copy(update={"fingerprint": digit * 16})
+            plane.start(f"r-at-{plane.offset}", candidate=OTHER, renewed=renewed)
         case ("verb", kind, seen):
             plane.verb(kind, **({} if seen else {"expected_entry": 1}))
         case ("take back",) if plane.state.promoted is not None:
@@ -197,8 +201,9 @@ def assert_step_is_safe(before: RolloutState, after: RolloutState) -> None:
         assert rollout.ending is not None
     if after.promoted is not None:
         assert after.promoted != rollout
-        assert (new.stable, after.previous) == (
-            after.promoted.candidate,
+        assert after.previous is not None
+        assert (new.stable.weights, after.previous) == (
+            after.promoted.candidate.weights,
             after.promoted.reference,
         ), "what can be taken back serves, and what served before it is kept"
     assert (new.share > 0) == (after.phase == Phase.CANARY)

@@ -115,6 +115,23 @@ def test_a_pair_of_other_specs_makes_the_rollout_inconclusive(specs: tuple) -> N
     assert trial.advance(cut_of(2, {0: 1}), [], []).code == "runtime_changed", "for good"
 
 
+@pytest.mark.parametrize("upgraded", [True, False])
+def test_records_of_which_all_pairs_are_of_other_specs_are_no_harm_by_the_candidate(
+    upgraded: bool,
+) -> None:
+    """Each stands in a hole; without a pair of other specs that is the candidate's fault."""
+    trial = Trial(rollout_of())
+    other = CANDIDATE.model_copy(update={"fingerprint": "f" * 16})
+    pairs = [pair_of(n, [parsed("浙")], specs=(other, REFERENCE)) for n in range(300 * upgraded)]
+    missing = [MissingRecord(0, n, (n,)) for n in range(300)]
+
+    judgement = trial.advance(cut_of(1, {0: 300}), pairs, [], missing)
+
+    found = (judgement.verdict, judgement.code, bool(judgement.harmed))
+    expected = ("inconclusive", "runtime_changed", False) if upgraded else None
+    assert found == (expected or ("fail", "gate_failed", True))
+
+
 def test_pairs_far_beyond_the_commit_make_it_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial_module, "AHEAD_MAX", 3)
     trial = Trial(rollout_of(), judge=Witness())

@@ -90,6 +90,42 @@ def test_only_tries_whose_evidence_was_looked_at_spend_alpha() -> None:
     assert plane.rollout.attempt == 1, "another pair"
 
 
+def test_a_start_after_an_upgrade_names_what_serves_by_its_new_fingerprint() -> None:
+    plane = Plane()
+    renewed = STABLE.model_copy(update={"fingerprint": "f" * 16})
+
+    assert plane.start(renewed=renewed) == (True, "")
+    serving, before = plane.state.serving, plane.states[0].serving
+    assert (serving.stable, serving.candidate) == (renewed, None)
+    assert serving.serving_epoch == before.serving_epoch + 1
+    assert plane.rollout.reference == renewed
+    transition = plane.audit[-2].transition or plane.audit[-1].transition
+    assert transition is not None
+    assert transition.serving == serving, "whoever reads the audit knows which set that epoch is"
+
+    plane.verb("abort")
+    assert plane.state.serving == serving, "the name stays, whatever becomes of the candidate"
+    assert plane.start("r-2", renewed=renewed) == (True, "")
+    assert plane.state.serving == serving, "nothing is left to renew"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"digest": "sha256:" + "9" * 64}, {"precision": "bf16"}, {"version": "mgeo-x-v9-20260909"}],
+)
+def test_nothing_but_a_fingerprint_is_renewed(other: dict[str, str]) -> None:
+    plane = Plane()
+    renewed = STABLE.model_copy(update={"fingerprint": "f" * 16, **other})
+
+    assert plane.start(renewed=renewed) == (False, "other_weights")
+    assert plane.state.serving == plane.states[0].serving
+
+
+def test_the_renewed_stable_model_is_no_candidate() -> None:
+    renewed = STABLE.model_copy(update={"fingerprint": "f" * 16})
+    assert Plane().start(candidate=renewed, renewed=renewed) == (False, "already_stable")
+
+
 @pytest.mark.parametrize(
     ("facts", "code"),
     [

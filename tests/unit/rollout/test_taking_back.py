@@ -45,6 +45,18 @@ def of(plane: Plane, rollout_id: str) -> Chronicle:
     return chronicle
 
 
+def test_a_promotion_is_taken_back_though_its_model_got_another_fingerprint_since() -> None:
+    plane = Plane()
+    plane.reach("PROMOTED")
+    renewed = plane.state.serving.stable.model_copy(update={"fingerprint": "f" * 16})
+    assert plane.start("r-2", candidate=OTHER, renewed=renewed) == (True, "")
+    plane.verb("abort")
+    assert plane.state.serving.stable == renewed
+
+    assert plane.verb("rollback", rollout_id="r-1") == (True, "")
+    assert plane.state.serving.stable == STABLE
+
+
 def test_the_promotion_before_an_aborted_candidate_is_taken_back() -> None:
     plane = thrown_out()
     epoch = plane.state.serving.serving_epoch
