@@ -238,6 +238,15 @@ variables:
   PROMOTE_VERSION: $(quoted "$1")
   PROMOTE_MODEL: $(quoted "$2")
 YAML
+    # As they are in this job. Handed on by GitLab itself they would be the file's defaults, and
+    # those would count more than what is set in the project.
+    local name
+    for name in PROMOTE_SET PROMOTE_MIN_RIGHT PROMOTE_INSTALL \
+      MGEO_DEVICE MGEO_TOKEN_BUDGET MGEO_SEQUENCE_LENGTH; do
+      if [ -n "${!name:-}" ]; then
+        echo "  $name: $(quoted "${!name}")"
+      fi
+    done
   else
     cat <<'YAML'
 nothing-new:

@@ -246,9 +246,11 @@ async def gitlab_pipeline(
     system: System, repository: Path, manual: str | None = None
 ) -> tuple[int, str]:
     """Run the scheduled pipeline, one checkout a job."""
-    fixed = {name: system.environment[name] for name in ("PROMOTE_SET", "PROMOTE_WAIT")}
     # What a user of GitLab would set in the project; PROMOTE_HUB is the file's default.
-    variables = {**fixed, "PIPELINE": "model", "PROMOTE_KEY": system.environment["PROMOTE_KEY"]}
+    names = ("PROMOTE_SET", "PROMOTE_WAIT", "PROMOTE_KEY")
+    settings = system.folder / ".gitlab-ci-local" / "variables.yml"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(json.dumps({"global": {one: system.environment[one] for one in names}}))
     process = await asyncio.create_subprocess_exec(
         "gitlab-ci-local",
         "--file=deploy/ci/gitlab-ci.yml",
@@ -256,7 +258,7 @@ async def gitlab_pipeline(
         "--shell-isolation",
         f"--home={system.folder}",
         *([] if manual is None else [f"--manual={manual}"]),
-        *(f"--variable={name}={value}" for name, value in variables.items()),
+        "--variable=PIPELINE=model",
         cwd=repository,
         env=system.environment,
         stdin=subprocess.DEVNULL,

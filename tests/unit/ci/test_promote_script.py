@@ -250,10 +250,16 @@ def test_gitlab_gets_a_pipeline_that_promotes_only_where_there_is_a_candidate(
 ) -> None:
     child = script.folder / "promotion.yml"
     model = 'a "model"'
-    assert script("check", PROMOTE_MODEL=model, PROMOTE_CHILD=str(child)) == 0
+    inherited = {"PROMOTE_SET": "alpha.promote=0.01 aa.max=0.02", "MGEO_DEVICE": "cuda:1"}
+    assert script("check", PROMOTE_MODEL=model, PROMOTE_CHILD=str(child), **inherited) == 0
     assert yaml.safe_load(child.read_text()) == {
         "include": [{"local": "/deploy/ci/gitlab-promote.yml"}],
-        "variables": {"PROMOTE_VERSION": "mgeo-c-d-20260202", "PROMOTE_MODEL": model},
+        "variables": {
+            "PROMOTE_VERSION": "mgeo-c-d-20260202",
+            "PROMOTE_MODEL": model,
+            # What is set in the project, and not the parent file's defaults.
+            **inherited,
+        },
     }
     script.hub_has(KNOWN)
     assert script("check", 0, PROMOTE_VERSION="", PROMOTE_CHILD=str(child)) == 0
