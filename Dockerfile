@@ -137,8 +137,8 @@ COPY --from=parts-test /layers/worker /opt/mgeo
 COPY --from=parts-test /layers/test /opt/mgeo
 WORKDIR /src
 COPY --chown=10001:10001 . .
-# Make asks times: what is installed is newer than what it was installed from.
-RUN /opt/mgeo/bin/python deploy/image/install.py /layers/checkout checkout \
+# The base's own Python has pip. Make asks times: what is installed is newer than its sources.
+RUN PATH=/usr/local/bin:/usr/bin:/bin python deploy/image/install.py /layers/checkout checkout \
     && touch /opt/mgeo/.runtime /opt/mgeo/.tests && chown 10001:10001 /src
 USER 10001:10001
 ENV VENV=/opt/mgeo

@@ -96,15 +96,17 @@ def lay_out(paths: list[str], root: Path, layer: Path) -> None:
 def install(names: list[str], index: str) -> None:
     """Run pip for one layer, bound to the exact versions of ``constraints.txt``."""
     inside = [*PIP, "--python", str(ENVIRONMENT / "bin/python"), "install"]
+    if names in (["project"], ["checkout"]):
+        run([*PIP, "install", "--target", str(TOOLS), *_bound(), "setuptools"])
     if names == ["project"]:
         wheels = TOOLS / "wheels"
-        run([*PIP, "install", "--target", str(TOOLS), *_bound(), "setuptools"])
         build = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
         run([*build, "."], PYTHONPATH=str(TOOLS))
         run([*inside, "--no-deps", *map(str, wheels.iterdir())])
         return
     if names == ["checkout"]:
-        run([*inside, "--no-deps", "--no-build-isolation", "--editable", "."])
+        editable = [*inside, "--no-deps", "--no-build-isolation", "--editable", "."]
+        run(editable, PYTHONPATH=str(TOOLS))
         return
     with Path("pyproject.toml").open("rb") as file:
         wanted = requirements(tomllib.load(file)["project"], names)
