@@ -47,7 +47,7 @@ async def test_it_serves_probes_and_metrics_and_leaves_with_nought(
     log = tmp_path / "controller.log"
     process = started(stream, log)
     try:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
 
             async def leads() -> bool:
                 assert process.poll() is None, log.read_text()

@@ -41,7 +41,7 @@ class RunningWorker:
         self.port = 0
 
     async def get(self, path: str) -> httpx.Response:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             return await client.get(f"http://127.0.0.1:{self.port}{path}")
 
     async def ready(self, timeout_s: float = 30.0) -> None:
