@@ -51,28 +51,30 @@ async def _overload(stage: Stage) -> None:
 
 
 async def _slow_broker(stage: Stage) -> None:
-    texts = fresh(9000)
-    backlog = [batch_of([text]) for text in texts]
-    stage.cause("the broker stalls for 3 s, again and again, and 9000 records wait")
-    await send(stage.kafka, stage.kafka.names.events, backlog)
-    broker = stage.broker
-    async with still_and_on(broker.pause, broker.resume, still_s=3.0, runs_s=0.3):
-        await stage.told("MgeoCommitsSlow", "MgeoDeviceIdleWithLag")
-    stage.mend("the broker stalls no more")
-    await stage.over("MgeoCommitsSlow", "MgeoDeviceIdleWithLag")
+    cause = "the broker stalls for 3 s, again and again, and 9000 records wait"
+    alerts = ("MgeoCommitsSlow", "MgeoDeviceIdleWithLag")
+    await _stalling(stage, cause, alerts, still_s=3.0, runs_s=0.3)
 
 
 async def _unconfirmed(stage: Stage) -> None:
-    texts = fresh(9000)
-    backlog = [batch_of([text]) for text in texts]
-    stage.cause("the broker stalls for longer than a transaction may take, again and again")
-    await send(stage.kafka, stage.kafka.names.events, backlog)
-    broker = stage.broker
+    cause = "the broker stalls for longer than a transaction may take, again and again"
     # Runs so shortly that what is open when it stalls is a share of all that it confirms.
-    async with still_and_on(broker.pause, broker.resume, still_s=12.0, runs_s=0.6):
-        await stage.told("MgeoCommitsLost")
+    await _stalling(stage, cause, ("MgeoCommitsLost",), still_s=12.0, runs_s=0.6)
+
+
+async def _stalling(
+    stage: Stage, cause: str, alerts: tuple[str, ...], *, still_s: float, runs_s: float
+) -> None:
+    """Let the broker stand still and run by turns, with 9000 records before the worker."""
+    backlog = [batch_of([text]) for text in fresh(9000)]
+    stage.cause(cause)
+    await send(stage.kafka, stage.kafka.names.events, backlog)
+    async with still_and_on(
+        stage.broker.pause, stage.broker.resume, still_s=still_s, runs_s=runs_s
+    ):
+        await stage.told(*alerts)
     stage.mend("the broker stalls no more")
-    await stage.over("MgeoCommitsLost")
+    await stage.over(*alerts)
 
 
 async def _hanging_call(stage: Stage) -> None:
