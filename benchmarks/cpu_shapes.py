@@ -55,7 +55,7 @@ def _measure(variant: str, batches: int, budget: int) -> dict[str, float]:
         network.padded_rows = lambda rows: rows
     settings = ParserSettings(version=REFERENCE, device="cpu", precision="fp32", cpu_threads=1)
     encoder = open_spec(spec_of(REFERENCE), settings).encoder
-    encoder.warm_up(budget, 128)
+    encoder.warm_up(128)
     process, rng = psutil.Process(), np.random.default_rng(1)
     before = process.memory_info().rss
 

@@ -1,10 +1,11 @@
 """The gateway under load: `python -m benchmarks.http --out FILE`.
 
-A broker, one worker with the starter model and one gateway, each a process of its own, and the
-load beside them on the same machine. It measures
+A broker, one worker and one gateway, each a process of its own, and the load beside them on the
+same machine; the model is the starter one, or ``--model base-random``: random weights in the
+size of MGeo. It measures
 - `ab -n 1000 -c 10` with the worker's cache of repeats off and on,
 - the model's own time for one address, in this process, before anything else runs,
-- the sustainable rate (closed loop, 64 callers, distinct addresses, cache off),
+- the sustainable rate (closed loop, distinct addresses, cache off),
 - distinct addresses at half that rate, open loop: the latency's quantiles,
 - three times that rate over 200 connections: what is answered, what is shed, memory,
 - how often the body of one text differs between mixed device batches.
@@ -23,7 +24,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,9 @@ from typing import Any
 import httpx
 import psutil
 
+from consumer.settings import ParserSettings
 from deploy.bench.addresses import distinct_addresses
+from deploy.bench.models import find_model
 from deploy.demo.processes import Services
 from deploy.local import LocalBroker
 from deploy.local.ports import free_port
@@ -58,12 +61,11 @@ def quantiles(seconds: list[float]) -> dict[str, float]:
     }
 
 
-def single_address(count: int, device: str) -> dict[str, float]:
+def single_address(count: int, settings: ParserSettings) -> dict[str, float]:
     """The model alone, one address at a time, in this process, on as many threads as the worker."""
     from consumer.address_parser import AddressParser
-    from consumer.settings import ParserSettings
 
-    parser = AddressParser.load(settings=ParserSettings(device=device, cpu_threads=1))
+    parser = AddressParser.load(settings=settings)
     sample = texts(count + 20, seed=11)
     times = []
     for text in sample:
@@ -75,7 +77,7 @@ def single_address(count: int, device: str) -> dict[str, float]:
 
 @contextmanager
 def system(
-    folder: Path, kafka: str, *, cache: bool, name: str, device: str
+    folder: Path, kafka: str, *, cache: bool, name: str, worker: Mapping[str, str]
 ) -> Iterator[tuple[Services, int]]:
     """A worker and a gateway; the gateway's port."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MGEO_")}
@@ -84,9 +86,8 @@ def system(
         "MGEO_KAFKA_BOOTSTRAP_SERVERS": kafka,
         "MGEO_MODEL_STORE": str(folder / "store"),
         "MGEO_TOPIC_PREFIX": f"{name}.",
-        "MGEO_DEVICE": device,
-        "MGEO_CPU_THREADS": "1",
         "MGEO_LOG_FORMAT": "json",
+        **worker,
         **({} if cache else {"MGEO_CACHE_CHARS": "0"}),
     }
     with Services(environment, folder) as services:
@@ -311,12 +312,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/http.json"))
     parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--sustained", type=int, default=3000, help="requests for that rate")
+    parser.add_argument(
+        "--callers",
+        type=int,
+        default=64,
+        help="at the same time, for that rate; few enough that none waits past its deadline",
+    )
     parser.add_argument("--overload-s", type=float, default=20.0)
     parser.add_argument("--device", default="cpu", help="of the worker; cpu, cuda or cuda:N")
+    parser.add_argument("--model", default="starter", help="starter, small-random or base-random")
     given = parser.parse_args()
     figures: dict[str, Any] = {
         "cores": len(os.sched_getaffinity(0)),
         "device": given.device,
+        "model": given.model,
         "window_ms": WINDOW_MS,
     }
 
@@ -327,14 +337,25 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name, LocalBroker() as broker:
         folder = Path(name)
-        start = partial(system, folder, broker.bootstrap_servers, device=given.device)
-        with start(cache=True, name="on") as (_, port):
-            note("ab_cache_on", ab(port, folder))
-        note("single_address_ms", single_address(500, given.device))
+        model = find_model(given.model, scratch=folder, seed=1)
+        worker = {**model.environment, "MGEO_DEVICE": given.device, "MGEO_CPU_THREADS": "1"}
+        start = partial(system, folder, broker.bootstrap_servers, worker=worker)
+        alone = ParserSettings(
+            device=given.device,
+            cpu_threads=1,
+            version=worker["MGEO_VERSION"],
+            model_store=worker.get("MGEO_MODEL_STORE"),
+        )
+        if shutil.which("ab"):
+            with start(cache=True, name="on") as (_, port):
+                note("ab_cache_on", ab(port, folder))
+        note("single_address_ms", single_address(500, alone))
         with start(cache=False, name="off") as (_, port):
             note("ab_cache_off", ab(port, folder))
             pid = pid_of(port)
-            sustainable = asyncio.run(closed_loop(port, texts(3000, seed=1), 64))
+            sustainable = asyncio.run(
+                closed_loop(port, texts(given.sustained, seed=1), given.callers)
+            )
             note("sustainable", sustainable)
             rate = sustainable["per_s"]
             note("bodies", asyncio.run(same_bodies(port, 30)))

@@ -78,8 +78,8 @@ class _TimedEncoder:
         self.tokens += int(token_ids.size)
         return scores
 
-    def warm_up(self, token_budget: int, sequence_length: int) -> None:
-        self._encoder.warm_up(token_budget, sequence_length)
+    def warm_up(self, sequence_length: int) -> None:
+        self._encoder.warm_up(sequence_length)
 
     def take(self) -> tuple[float, int, int]:
         """Milliseconds, rows and padded tokens since the last time."""

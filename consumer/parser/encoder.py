@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from consumer.parser.network import Forward, TaggingNetwork, padded_rows, without_python
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Scores, TokenIds
+from consumer.parser.tiles import CudaGraphs, Tiles
 from contracts.errors import UsageError
 from contracts.spec import Precision
 
@@ -34,8 +34,6 @@ _SINGLE_TOKENS: Final = 128
 """Nearly every address has fewer."""
 
 _CUDA_PADDING_WASTE: Final = 0.1
-_CUDA_LENGTH_STEP: Final = 8
-"""Tensor cores want multiples of 8, and fewer shapes mean fewer first times."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -110,16 +108,18 @@ class TorchEncoder:
         """
         if cpu_threads > 0:
             torch.set_num_threads(cpu_threads)
+        self._device = device
+        self._network = network.to(device=device, dtype=_DTYPES[precision]).eval()
+        self._tiles: Tiles | None = None
+        self._forward: Forward = self._network
         if device.type == "cuda":
             _attend_without_plans()
-        self._device = device
-        self._dtype = _DTYPES[precision]
-        self._network = network.to(device=device, dtype=self._dtype).eval()
-        self._forward: Forward = self._network
-        if device.type == "cpu":
-            network.pack_for_cpu()
-            if network.packed:
-                self._forward = without_python(network)
+            graphs = CudaGraphs(network, device)
+            self._tiles = Tiles(graphs.tile, positions=len(network.positions))
+            return
+        network.pack_for_cpu()
+        if network.packed:
+            self._forward = without_python(network)
 
     @property
     def device_name(self) -> str:
@@ -144,19 +144,10 @@ class TorchEncoder:
     @torch.inference_mode()
     def encode(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
         """See ``seams.Encoder.encode``."""
-        width = token_ids.shape[1]
-        if self._device.type == "cuda" and width % _CUDA_LENGTH_STEP:
-            padding = _CUDA_LENGTH_STEP - width % _CUDA_LENGTH_STEP
-            if width + padding <= len(self._network.positions):
-                token_ids = np.pad(token_ids, ((0, 0), (0, padding)))
         try:
-            ids = torch.from_numpy(np.ascontiguousarray(token_ids)).to(self._device)
-            real = self._real(lengths, token_ids.shape[1])
-            places = None
-            if real is not None and self._network.packed:
-                places = torch.from_numpy(np.flatnonzero(real))
-            scores = self._forward(ids, self._mask(real), places)
-            return np.asarray(scores[:, :width].float().cpu().numpy(), dtype=np.float32)
+            if self._tiles is not None:
+                return self._tiles.scores(token_ids, lengths)
+            return self._on_cpu(token_ids, lengths)
         except MemoryError as error:
             raise self._out_of_memory(token_ids) from error
         except RuntimeError as error:
@@ -169,19 +160,18 @@ class TorchEncoder:
                 ) from error
             raise
 
-    @staticmethod
-    def _real(lengths: NDArray[np.int64], width: int) -> NDArray[np.bool_] | None:
-        """Where tokens are and no padding, shape (batch, width); None where there is none."""
-        if int(lengths.min()) == width:
-            return None
-        return np.arange(width) < np.asarray(lengths)[:, None]
-
-    def _mask(self, real: NDArray[np.bool_] | None) -> Tensor | None:
-        if real is None:
-            return None
-        mask = torch.zeros(real.shape, dtype=self._dtype)
-        mask.masked_fill_(~torch.from_numpy(real), torch.finfo(self._dtype).min)
-        return mask[:, None, None, :].to(self._device)
+    def _on_cpu(self, token_ids: TokenIds, lengths: NDArray[np.int64]) -> Scores:
+        ids = torch.from_numpy(np.ascontiguousarray(token_ids))
+        width = token_ids.shape[1]
+        mask = places = None
+        if int(lengths.min()) < width:
+            real = np.arange(width) < np.asarray(lengths)[:, None]
+            mask = torch.zeros(real.shape)
+            mask.masked_fill_(~torch.from_numpy(real), torch.finfo(mask.dtype).min)
+            mask = mask[:, None, None, :]
+            if self._network.packed:
+                places = torch.from_numpy(np.flatnonzero(real))
+        return np.asarray(self._forward(ids, mask, places).numpy(), dtype=np.float32)
 
     def _out_of_memory(self, token_ids: TokenIds) -> DeviceOutOfMemoryError:
         if self._device.type == "cuda":
@@ -189,31 +179,26 @@ class TorchEncoder:
         rows, width = token_ids.shape
         return DeviceOutOfMemoryError(f"no memory on the device for {rows} rows of {width} tokens")
 
-    def warm_up(self, token_budget: int, sequence_length: int) -> None:
+    def warm_up(self, sequence_length: int) -> None:
         """Run the shapes that have a first time once.
 
-        On CUDA that is a grid: every multiple of 8 up to ``sequence_length``, as a full batch and
-        as a single row. On the CPU only the number of tokens has a first time
-        (``network.padded_rows``), of a few milliseconds: those of single addresses are met here,
-        larger ones under way.
+        On CUDA each width of a tile is recorded (``tiles.Tiles``): there are no others. On the
+        CPU only the number of tokens has a first time (``network.padded_rows``), of a few
+        milliseconds: those of single addresses are met here, larger ones under way.
         """
         longest = min(sequence_length, len(self._network.positions))
-        if self._device.type == "cuda":
-            lengths = list(range(_CUDA_LENGTH_STEP, longest + 1, _CUDA_LENGTH_STEP)) or [longest]
-            rows = [[max(1, token_budget // length), 1] for length in lengths]
+        if self._tiles is not None:
+            widths = self._tiles.widths(longest)
         else:
-            lengths = sorted(
+            widths = sorted(
                 {min(padded_rows(length), longest) for length in range(1, _SINGLE_TOKENS + 1)}
             )
-            rows = [[1]] * len(lengths)
-        for length, counts in zip(lengths, rows, strict=True):
-            for count in counts:
-                real = np.full(count, length, dtype=np.int64)
-                self.encode(np.ones((count, length), dtype=np.int64), real)
-                if length > 1:
-                    # Padded batches take another kernel than full ones.
-                    real[0] -= 1
-                    self.encode(np.ones((count, length), dtype=np.int64), real)
+        for width in widths:
+            real = np.full(1, width, dtype=np.int64)
+            self.encode(np.ones((1, width), dtype=np.int64), real)
+            if width > 1:
+                # Padded batches take another kernel than full ones.
+                self.encode(np.ones((1, width), dtype=np.int64), real - 1)
 
 
 def _attend_without_plans() -> None:

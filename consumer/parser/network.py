@@ -80,6 +80,7 @@ class TaggingNetwork(nn.Module):
         )
         self.classifier = _Product(weights, "classifier")
         self.packed = False
+        self.product_rows = 0
 
     def pack_for_cpu(self) -> None:
         """Lay the weights out as the CPU's vector units read them, once, where torch can.
@@ -122,7 +123,8 @@ class TaggingNetwork(nn.Module):
             hidden = self.norm(words.view(batch, length, -1) + places).flatten(0, 1)
         else:
             hidden = self.norm(words + places.index_select(0, real % length))
-        hidden = _filled_up(hidden, padded_rows(tokens) if self.packed else tokens)
+        rows = padded_rows(tokens) if self.packed else max(tokens, self.product_rows)
+        hidden = _filled_up(hidden, rows)
         for layer in self.layers:
             hidden = layer(hidden, batch, length, mask, real)
         scores = _spread(self.classifier(hidden)[:tokens], batch * length, real)

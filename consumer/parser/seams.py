@@ -119,7 +119,7 @@ class Encoder(Protocol):
         """
         ...
 
-    def warm_up(self, token_budget: int, sequence_length: int) -> None:
+    def warm_up(self, sequence_length: int) -> None:
         """Run every shape of the grid once, so that no request pays for a first time."""
         ...
 

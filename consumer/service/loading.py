@@ -52,7 +52,7 @@ def model_loader(settings: WorkerSettings, free_memory: FreeMemory | None = None
                 running=model.spec.fingerprint,
             )
         if settings.warm_up:
-            model.encoder.warm_up(settings.token_budget, settings.sequence_length)
+            model.encoder.warm_up(settings.sequence_length)
         return model
 
     return load

@@ -17,7 +17,10 @@ from contracts.errors import FatalError
 _FP32_BYTES: Final = 4
 _HALF_BYTES: Final = 2
 _CUDA_WORK_SHARE: Final = 0.25
-"""Beside its weights a model needs room on the device for the widest batch."""
+_CUDA_RECORDINGS: Final = 300 * 2**20
+"""Beside its weights a model needs room for one tile, whatever the batch (``parser.tiles``), for a
+workspace, and for its recordings: 310 MiB in all for a base model on an H100, the libraries'
+kernels included."""
 
 _HOST_COPIES: Final = 3
 """While it is loaded the host holds the file's tensors, the network, and one laid-out copy."""
@@ -47,7 +50,7 @@ def need_of(parameters: int, *, on_cuda: bool, half: bool) -> Need:
     if not on_cuda:
         return Need(host)
     weights = parameters * (_HALF_BYTES if half else _FP32_BYTES)
-    return Need(host, int(weights * (1 + _CUDA_WORK_SHARE)))
+    return Need(host, int(weights * (1 + _CUDA_WORK_SHARE)) + _CUDA_RECORDINGS)
 
 
 def check_fits(need: Need, free: Free, *, version: str) -> None:

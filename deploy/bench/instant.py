@@ -36,7 +36,7 @@ class InstantEncoder:
         del lengths
         return np.zeros((*token_ids.shape, 1), dtype=np.float32)
 
-    def warm_up(self, token_budget: int, sequence_length: int) -> None:
+    def warm_up(self, sequence_length: int) -> None:
         """Nothing to warm."""
 
 

@@ -62,7 +62,7 @@ class InstantEncoder:
             time.sleep(self._seconds_per_token * token_ids.size)
         return np.zeros((*token_ids.shape, 2), dtype=np.float32)
 
-    def warm_up(self, token_budget: int, sequence_length: int) -> None:
+    def warm_up(self, sequence_length: int) -> None:
         self.warmed = True
 
 

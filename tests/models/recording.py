@@ -39,8 +39,8 @@ class RecordingEncoder:
         self.batches.append((len(lengths), int(token_ids.shape[1])))
         return self._encoder.encode(token_ids, lengths)
 
-    def warm_up(self, token_budget: int, sequence_length: int) -> None:
-        self._encoder.warm_up(token_budget, sequence_length)
+    def warm_up(self, sequence_length: int) -> None:
+        self._encoder.warm_up(sequence_length)
 
 
 class RecordedModel:

@@ -87,9 +87,9 @@ class SpoiltEncoder:
             return self._random.normal(size=scores.shape).astype(np.float32)
         return scores
 
-    def warm_up(self, token_budget: int, sequence_length: int) -> None:
+    def warm_up(self, sequence_length: int) -> None:
         """As the real one does."""
-        self._real.warm_up(token_budget, sequence_length)
+        self._real.warm_up(sequence_length)
 
     def _spells_killer(self, token_ids: TokenIds) -> bool:
         return any(row[1 : len(self._killer) + 1].tolist() == self._killer for row in token_ids)

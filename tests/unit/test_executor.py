@@ -46,7 +46,7 @@ class ScriptedEncoder:
         self._act(token_ids)
         return np.repeat(token_ids[:, :, None], 2, axis=2).astype(np.float32)
 
-    def warm_up(self, token_budget: int, sequence_length: int) -> None: ...
+    def warm_up(self, sequence_length: int) -> None: ...
 
 
 def rows(*firsts: int) -> list[TokenIds]:

@@ -167,7 +167,7 @@ class RecordingEncoder:
         scores[:, :, 0] = 5
         return scores
 
-    def warm_up(self, token_budget: int, sequence_length: int) -> None:
+    def warm_up(self, sequence_length: int) -> None:
         return None
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,7 @@ from consumer.parser.network import (
     without_python,
 )
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError
+from consumer.parser.tiles import TILE_TOKENS, Tile, Tiles, run_tile
 from contracts.errors import UsageError
 from tests.models.tiny import write_tiny_checkpoint
 from tests.unit.parser.test_checkpoint import edit_json
@@ -195,7 +199,7 @@ def test_warm_up_runs_full_and_padded_shapes_up_to_the_longest(tmp_path: Path) -
     network.register_forward_pre_hook(
         lambda _, inputs: seen.append((*inputs[0].shape, inputs[1] is not None))
     )
-    TorchEncoder(network, device=torch.device("cpu"), precision="fp32").warm_up(256, 512)
+    TorchEncoder(network, device=torch.device("cpu"), precision="fp32").warm_up(512)
     assert max(width for _, width, _ in seen) == 40
     assert {padded for _, _, padded in seen} == {False, True}
     assert all(rows * width <= 512 for rows, width, _ in seen)
@@ -262,6 +266,52 @@ def test_serving_a_model_imports_neither_transformers_nor_modelscope() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(("rows", "width"), [(1, 7), (1, 128), (70, 20), (9, 130), (200, 33)])
+def test_tiles_have_the_scores_of_the_whole_batch(tmp_path: Path, rows: int, width: int) -> None:
+    """What is recorded on CUDA, computed on the CPU: a tile's run is then a plain call."""
+    checkpoint = read_checkpoint(
+        write_tiny_checkpoint(tmp_path / "m", seed=9, hidden=64, scale=0.1, positions=130)
+    )
+    multiplied: set[int] = set()
+    network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+    network.product_rows = TILE_TOKENS
+    network.classifier.register_forward_hook(lambda _, given, __: multiplied.add(len(given[0])))
+
+    def tile(rows: int, width: int) -> Tile:
+        inputs = torch.full((rows, width + 1), 7, dtype=torch.int32)
+        scores = torch.full((rows, width, len(network.classifier.bias)), torch.nan)
+        run = partial(run_tile, network, inputs, scores)
+        return Tile(run, inputs.numpy(), scores.numpy())
+
+    generator = np.random.default_rng(1)
+    lengths = generator.integers(1, width + 1, size=rows)
+    lengths[rows // 2] = width
+    real = np.arange(width) < lengths[:, None]
+    ids = np.where(real, generator.integers(5, 500, size=(rows, width)), 0)
+    expected = TorchEncoder(
+        TaggingNetwork(checkpoint.weights, checkpoint.architecture),
+        device=torch.device("cpu"),
+        precision="fp32",
+    ).encode(ids, lengths)
+    with torch.inference_mode():
+        tiles = Tiles(tile, positions=130)
+        for _ in range(2):  # nothing of the last batch is left over
+            scores = tiles.scores(ids, lengths)
+            assert scores.shape == expected.shape
+            assert np.abs(scores - expected)[real].max() < 1e-5
+    assert np.abs(expected[real]).max() > 0.05
+    assert multiplied == {TILE_TOKENS}
+
+
+def test_tiles_have_few_widths_and_none_that_the_network_does_not_know() -> None:
+    def none_is_made(rows: int, width: int) -> Tile:
+        raise AssertionError(rows, width)
+
+    tiles = Tiles(none_is_made, positions=30)
+    assert tiles.widths(20) == [8, 16, 24]
+    assert tiles.widths(30) == [8, 16, 24, 25, 26, 27, 28, 29, 30]
+
+
 @pytest.mark.gpu
 class TestOnCuda:
     """Half precision on a CUDA device; skipped by name where there is none."""
@@ -283,7 +333,7 @@ class TestOnCuda:
         ids, real = batch()
         on_device = encoder("cuda:0", precision)
         assert on_device.device_name != "cpu"
-        on_device.warm_up(256, 64)
+        on_device.warm_up(64)
         scores = on_device.encode(ids, LENGTHS)
         expected = encoder("cpu", "fp32").encode(ids, LENGTHS)
         assert scores.shape == expected.shape
@@ -302,16 +352,66 @@ class TestOnCuda:
         assert "aten::scaled_dot_product_attention" in called
         assert not any("cudnn_attention" in name for name in called), called
 
-    def test_a_batch_that_cannot_fit_is_said_so_and_the_next_one_runs(self, tmp_path: Path) -> None:
+    def test_a_row_has_the_same_scores_in_any_company(self, tmp_path: Path) -> None:
+        checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9, hidden=768))
+        network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+        encoder = TorchEncoder(network, device=torch.device("cuda:0"), precision="fp16")
+        generator = np.random.default_rng(1)
+        watched = generator.integers(5, 500, size=(1, 9))
+        seen = set()
+        for rows in (1, 2, 3, 7, 30, 100, 300):
+            for width in (9, 16, 17, 30, 60):
+                ids = generator.integers(5, 500, size=(rows, width))
+                lengths = generator.integers(1, width + 1, size=rows)
+                place = int(generator.integers(rows))
+                ids[place, :9], lengths[place] = watched, 9
+                lengths[(place + 1) % rows] = width if rows > 1 else 9
+                scores = encoder.encode(ids[:, : lengths.max()], lengths)
+                seen.add(scores[place, :9].tobytes())
+        assert len(seen) == 1
+
+    def test_a_model_is_recorded_while_another_one_serves(self, tmp_path: Path) -> None:
+        checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
+
+        def encoder() -> TorchEncoder:
+            network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
+            return TorchEncoder(network, device=torch.device("cuda:0"), precision="fp16")
+
+        serving = encoder()
+        serving.warm_up(64)
+        ids, real = batch()
+        expected = serving.encode(ids, LENGTHS)[real].tobytes()
+        ended = threading.Event()
+
+        def serve() -> set[bytes]:
+            found = set()
+            while not ended.is_set():
+                found.add(serving.encode(ids, LENGTHS)[real].tobytes())
+            return found
+
+        with ThreadPoolExecutor() as pool:
+            served = pool.submit(serve)
+            try:
+                for _ in range(3):
+                    loaded = encoder()
+                    loaded.warm_up(64)
+                    assert loaded.encode(ids, LENGTHS)[real].tobytes() == expected
+            finally:
+                ended.set()
+            assert served.result() == {expected}
+
+    def test_memory_that_is_missing_is_said_so_and_the_next_batch_runs(
+        self, tmp_path: Path
+    ) -> None:
         checkpoint = read_checkpoint(write_tiny_checkpoint(tmp_path / "model", seed=9))
         network = TaggingNetwork(checkpoint.weights, checkpoint.architecture)
         encoder = TorchEncoder(network, device=torch.device("cuda:0"), precision="fp16")
-        torch.cuda.set_per_process_memory_fraction(0.02)
+        ids, _ = batch()
+        torch.cuda.empty_cache()
+        torch.cuda.set_per_process_memory_fraction(0.0)
         try:
-            rows = 200_000
             with pytest.raises(DeviceOutOfMemoryError):
-                encoder.encode(np.ones((rows, 512), dtype=np.int64), np.full(rows, 512))
-            ids, _ = batch()
-            assert encoder.encode(ids, LENGTHS).shape == (4, 17, 57)
+                encoder.encode(ids, LENGTHS)
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
+        assert encoder.encode(ids, LENGTHS).shape == (4, 17, 57)
