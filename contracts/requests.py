@@ -53,6 +53,10 @@ class StartRequest(Frozen):
     """The stable model with the fingerprint that this release makes of it: what serves is named
     so from the start on, and compared with. Null leaves the name that stands."""
 
+    def reference(self, stable: ModelSpec) -> ModelSpec:
+        """What the candidate is compared with, where ``stable`` serves when this is asked."""
+        return self.renewed or stable
+
 
 class RolloutRequest(Frozen):
     """One request, judged once, when it is consumed."""

@@ -272,8 +272,9 @@ async def _start(kafka: KafkaSettings, wish: _Wish) -> _Started:
         note(f"{stable.name} is named by its new fingerprint from now on: {renewed.fingerprint}")
     elif doubt := fingerprint_doubt(stable, here):
         note(f"Warning: {doubt}")
-    golden = _look(wish, spec, renewed or stable, settings)
-    full = plain.model_copy(update={"golden": golden, "renewed": renewed})
+    asked = plain.model_copy(update={"renewed": renewed})
+    golden = _look(wish, spec, asked.reference(stable), settings)
+    full = asked.model_copy(update={"golden": golden})
     now = datetime.now(UTC)
     request = start_request(
         full,

@@ -220,7 +220,7 @@ def _cannot_start(case: _Case, start: StartRequest) -> _Outcome | None:
             f"{_stable(case).name} serves, and the request renews {start.renewed.name} with other "
             "weights: only a fingerprint can be renewed",
         )
-    if start.candidate.key == (start.renewed or _stable(case)).key:
+    if start.candidate.key == start.reference(_stable(case)).key:
         return _no("already_stable", f"{start.candidate.name} is the stable model already")
     golden = start.policy.golden
     wanted = golden.required is True or (golden.required == "auto" and golden.path is not None)

@@ -99,7 +99,7 @@ class Starting:
             from_offsets=begin,
             ends=ends,
             evidence_from=evidence_from,
-            tries=memory.tried(start.renewed or state.serving.stable, start.candidate),
+            tries=memory.tried(start.reference(state.serving.stable), start.candidate),
             known_ids=frozenset(memory.ids),
             guardrail=self._objection(start),
             retention=await self._retention(start, beginnings, now),
