@@ -99,12 +99,17 @@ rollout_id() {
   cat "$id_file"
 }
 
-# Run mgeo and hand a signal on, so that a cancelled job detaches at once instead of being
-# killed after its grace: bash alone would hold the signal back until mgeo has ended.
+# follow FILE|- ARGUMENT...: run mgeo, its output into the file or to ours, and hand a signal on,
+# so that a cancelled job detaches at once instead of being killed after its grace: bash alone
+# would hold the signal back until mgeo has ended.
 follow() {
   local out=$1 code signalled
   shift
-  mgeo "$@" >"$out" &
+  if [ "$out" = - ]; then # not by /dev/stdout: where that is a socket it cannot be opened
+    mgeo "$@" &
+  else
+    mgeo "$@" >"$out" &
+  fi
   child=$!
   trap 'signalled=1; cancelled=1; kill -TERM "$child" 2>/dev/null || true' TERM INT HUP
   while :; do
@@ -321,7 +326,7 @@ step_approve() {
 step_promote() {
   local id
   id=$(rollout_id)
-  follow_patiently /dev/stdout rollout wait "$id" --until PROMOTED \
+  follow_patiently - rollout wait "$id" --until PROMOTED \
     --timeout "$wait_for" --report "$reports/promote" --output json
 }
 
@@ -347,7 +352,7 @@ step_rollback() {
     --reason "${PROMOTE_REASON:-rolled back from CI}")
   say "$answer"
   id=$(field rollout_id <<<"$answer")
-  follow_patiently /dev/stdout rollout wait "$id" --until ROLLED_BACK \
+  follow_patiently - rollout wait "$id" --until ROLLED_BACK \
     --timeout "$wait_for" --report "$reports/rollback" --output json
 }
 

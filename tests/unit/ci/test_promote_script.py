@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -62,13 +63,15 @@ class Script:
     def calls(self) -> list[str]:
         return self.calls_file.read_text().splitlines()
 
-    def start(self, step: str, *codes: int, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, step: str, *codes: int, stdout: int = subprocess.PIPE, **environment: str
+    ) -> subprocess.Popen[str]:
         self.codes_file.write_text("".join(f"{code}\n" for code in codes))
         return subprocess.Popen(
             [str(CI / "promote.sh"), step],
             cwd=self.folder,
             env={**self.environment, **environment},
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             # A shell cannot trap what it was started without: nohup ignores the hang-up.
@@ -102,6 +105,21 @@ def test_time_that_is_up_attaches_again(script: Script) -> None:
     assert script("shadow", 124, 124, 0, PROMOTE_TRIES="3") == 0
     assert len(script.calls) == 3
     assert len(set(script.calls)) == 1
+
+
+@pytest.mark.parametrize(("step", "before"), [("promote", 0), ("rollback", 1)])
+def test_a_runner_may_hand_a_socket_over_as_standard_output(
+    script: Script, step: str, before: int
+) -> None:
+    """As gitlab-ci-local does; a socket cannot be opened again as /dev/stdout."""
+    script("shadow", 0)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = script.start(step, *[0] * before, 0, stdout=theirs.fileno())
+        _, said = process.communicate(timeout=30)
+        theirs.close()
+        assert process.returncode == 0, said
+        assert b'"rollout_id": "r-1"' in ours.recv(65536)
 
 
 def test_a_verdict_is_never_tried_again(script: Script) -> None:
