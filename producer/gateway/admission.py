@@ -15,6 +15,11 @@ _QUEUEING_SHARE: Final = 0.25
 """Answers queue up once the oldest request has waited this part of the longest wait: before,
 how fast workers are is not known, only how little was asked of them."""
 
+_PATIENCE_SHARE: Final = 0.5
+"""An answer is expected within this part of a caller's patience. How fast workers are is known
+to one batch of theirs, and a batch is answered as one: where a few take seconds, an expectation
+up to the deadline is wrong half of the time, and what is parsed too late was parsed for nobody."""
+
 _PACE_WINDOW_S: Final = 3.0
 _RETRY_MOST_S: Final = 30
 
@@ -27,7 +32,7 @@ class Bounds:
         max_pending_addresses: taken in and not answered.
         max_wait_s: for a place in a queue.
         max_backlog_records: of all gateways, not committed by workers.
-        few_addresses: so many are no queue: they may take as long as their callers wait.
+        few_addresses: so many are no queue: only their callers' patience counts.
     """
 
     max_pending_addresses: int
@@ -77,7 +82,8 @@ def refusal(load: Load, bounds: Bounds, addresses: int, patience_s: float) -> Re
     if load.backlog_records > bounds.max_backlog_records:
         return Refusal("too many records wait for workers", _retry_after(load))
     few = after <= bounds.few_addresses
-    longest_s = patience_s if few else min(bounds.max_wait_s, patience_s)
+    expected_by_s = patience_s * _PATIENCE_SHARE
+    longest_s = expected_by_s if few else min(bounds.max_wait_s, expected_by_s)
     if load.oldest_wait_s <= longest_s * _QUEUEING_SHARE:
         return None
     if load.answered_per_s > 0:

@@ -50,9 +50,9 @@ class GatewaySettings(MgeoSettings):
     """Addresses that were taken in and are not answered; above: 429. It bounds memory."""
 
     max_wait_ms: int = Field(default=1_000, ge=1)
-    """Once answers queue up: a request that would have to wait longer than this, or than its
-    own deadline, gets 429 at once. While no more waits than fits into one record
-    (``window_addresses``), only the deadline counts."""
+    """Once answers queue up: a request that would have to wait longer than this, or than half
+    of the time until its deadline, gets 429 at once. While no more waits than fits into one
+    record (``window_addresses``), only the deadline counts."""
 
     max_backlog_records: int = Field(default=20_000, ge=1)
     """Records of the input topic, of all gateways, that workers have not committed; above:
