@@ -117,7 +117,7 @@ def test_what_is_taken_in_is_within_every_bound(
         return
     assert pending == 0 or pending + more <= 100
     assert backlog <= 50
-    longest = patience if pending + more <= 10 else min(1.0, patience)
+    longest = patience / 2 if pending + more <= 10 else min(1.0, patience / 2)
     queueing = oldest > longest / 4
     assert not queueing or (rate > 0 and (pending + more) / rate <= longest) or oldest <= longest
 
@@ -128,8 +128,8 @@ def test_without_a_queue_a_slow_trickle_is_not_taken_for_slow_workers() -> None:
 
 
 def test_a_few_callers_are_served_by_slow_workers_too() -> None:
-    assert refusal(Load(9, 2.0, 2.5, 0), BOUNDS, 1, 5.0) is None
-    assert refusal(Load(9, 2.0, 1.5, 0), BOUNDS, 1, 5.0) is not None
+    assert refusal(Load(9, 2.0, 4.5, 0), BOUNDS, 1, 5.0) is None
+    assert refusal(Load(9, 2.0, 3.5, 0), BOUNDS, 1, 5.0) is not None
 
 
 def test_the_pace_is_that_of_the_time_in_which_something_waited() -> None:
