@@ -196,8 +196,8 @@ class TorchEncoder:
         for width in widths:
             real = np.full(1, width, dtype=np.int64)
             self.encode(np.ones((1, width), dtype=np.int64), real)
-            if width > 1:
-                # Padded batches take another kernel than full ones.
+            if width > 1 and self._tiles is None:
+                # There padded batches take another kernel than full ones.
                 self.encode(np.ones((1, width), dtype=np.int64), real - 1)
 
 
