@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.parser.opening import open_model
+from consumer.parser.padding import padded
 from consumer.parser.seams import Encoder
 from consumer.settings import ParserSettings
 from deploy.bench.models import find_model
@@ -83,11 +84,7 @@ def different_scores(encoder: Encoder, batches: int, rng: np.random.Generator) -
         watched = [number for number in range(len(texts)) if rng.random() < 0.4]
         rows = [(-1, one) for one in company] + [(number, texts[number]) for number in watched]
         rows = [rows[place] for place in rng.permutation(len(rows))]
-        lengths = np.array([len(row) for _, row in rows])
-        ids = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
-        for place, (_, row) in enumerate(rows):
-            ids[place, : len(row)] = row
-        scores = encoder.encode(ids, lengths)
+        scores = encoder.encode(*padded([row for _, row in rows]))
         for place, (number, row) in enumerate(rows):
             if number >= 0:
                 seen[number].add(scores[place, : len(row)].tobytes())

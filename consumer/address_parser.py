@@ -13,6 +13,7 @@ from typing import Final, overload
 
 import numpy as np
 
+from consumer.parser.padding import padded
 from consumer.parser.seams import (
     AddressModel,
     DeviceOutOfMemoryError,
@@ -206,10 +207,7 @@ class AddressParser:
                 start = end
 
     def _encode(self, windows: Sequence[Window]) -> list[Scores | str]:
-        lengths = np.array([window.length for window in windows], dtype=np.int64)
-        ids = np.zeros((len(windows), int(lengths.max())), dtype=np.int64)
-        for row, window in enumerate(windows):
-            ids[row, : window.length] = window.token_ids
+        ids, lengths = padded([window.token_ids for window in windows])
         try:
             scores = self._model.encoder.encode(ids, lengths)
         except DeviceOutOfMemoryError as error:

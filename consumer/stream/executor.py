@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer.parser.padding import padded
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Encoder, Scores, TokenIds
 from consumer.stream.traffic import Traffic
 from consumer.stream.turns import Turns
@@ -233,10 +234,7 @@ class DeviceExecutor:
         return SideRun(tuple(outcomes), time.monotonic() - started, own_s, splits)
 
     def _encode(self, encoder: Encoder, rows: Sequence[TokenIds]) -> tuple[list[RowOutcome], int]:
-        lengths = np.array([len(row) for row in rows], dtype=np.int64)
-        token_ids = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
-        for index, row in enumerate(rows):
-            token_ids[index, : len(row)] = row
+        token_ids, lengths = padded(rows)
         try:
             return _rows_of(encoder.encode(token_ids, lengths), token_ids, lengths), 0
         except DeviceLostError:

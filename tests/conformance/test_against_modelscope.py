@@ -17,6 +17,7 @@ import torch
 
 from consumer.address_parser import AddressParser
 from consumer.parser.model import MgeoModel, load_model
+from consumer.parser.padding import padded
 from consumer.settings import ParserSettings
 from contracts.events import AddressResult
 from tests.models.tagging import (
@@ -81,10 +82,7 @@ def test_scores_equal_modelscopes_within_1e_5(
     theirs = MGeoForTokenClassification.from_pretrained(str(directory)).eval()
     model = ours(directory)
     windows = [address.windows[0] for address in model.prepare(TEXTS)]
-    lengths = np.array([window.length for window in windows])
-    ids = np.zeros((len(windows), lengths.max()), dtype=np.int64)
-    for row, window in enumerate(windows):
-        ids[row, : window.length] = window.token_ids
+    ids, lengths = padded([window.token_ids for window in windows])
     real = np.arange(ids.shape[1]) < lengths[:, None]
     with torch.inference_mode():
         expected = theirs(

@@ -268,3 +268,28 @@ def test_a_model_can_be_baked_in_and_then_works_without_a_network(
     assert json.loads(parsed.stdout)["status"] == "ok"
     plain = engine.output(worker_image, "model", "list", "--output", "json", options=alone)
     assert all("starter" in one["version"] for one in json.loads(plain.stdout))
+
+
+def test_the_worker_for_gpus_brings_cuda_and_says_what_it_misses_without_a_gpu(
+    engine: Engine, build: Build
+) -> None:
+    """What needs no GPU of it: that it holds CUDA, asks for a GPU, and runs without one if told."""
+    image = build("worker-cuda")
+    settings = dict(one.split("=", 1) for one in engine.inspect(image)["Config"]["Env"])
+    assert settings["MGEO_DEVICE"] == "cuda"
+    assert settings["NVIDIA_DRIVER_CAPABILITIES"] == "compute,utility"
+    python = (*READ_ONLY, "--entrypoint", "python")
+    asking = "import torch; print(torch.version.cuda, torch.cuda.is_available())"
+    built, there = engine.output(image, "-c", asking, options=python).stdout.split()
+    assert built != "None"
+
+    elsewhere = (*READ_ONLY, "--tmpfs", "/var/cache/mgeo:mode=1777", "--network=none")
+    parse_one = ("parse", ADDRESS, "--output", "json")
+    if there == "False":
+        refused = engine.output(image, *parse_one, options=elsewhere)
+        assert refused.returncode == 2, refused.stderr
+        assert "there is no device cuda" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    parsed = engine.output(image, *parse_one, environment={"MGEO_DEVICE": "cpu"}, options=elsewhere)
+    assert parsed.returncode == 0, parsed.stderr
+    assert json.loads(parsed.stdout)["status"] == "ok"
