@@ -72,9 +72,15 @@ def demo(
     print("Next: promote a model by hand: docs/tutorials/promote-a-model.md")
 
 
-def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM cleans up as Ctrl-C does."""
-    raise KeyboardInterrupt
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM cleans up as Ctrl-C does.
+
+    What Ctrl-C does is asyncio's affair while it runs: it cancels the story, and lets it end.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # started with interrupts ignored, as in the background of a script
+        raise KeyboardInterrupt
+    handler(number, frame)
 
 
 class _Telling:

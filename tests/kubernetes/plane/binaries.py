@@ -5,15 +5,14 @@ They come through the ordinary Go client and are kept; nothing is patched. kwok 
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import platformdirs
+
+from tests import go_programs
 
 KUBERNETES = "v1.34.4"
 ETCD = "v3.5.21"  # Debian's 3.4 stalls the API server's watches
@@ -22,6 +21,8 @@ KEDA = "v2.18.1"
 
 DIRECTORY_VARIABLE = "MGEO_TEST_KUBERNETES_BIN"
 """Where the programs lie or are to lie; default: the user's cache."""
+
+GODEBUG = "godebug default=go1.24"
 
 PROGRAMS = (
     "etcd",
@@ -68,26 +69,28 @@ def build() -> None:
     wanted = missing()
     if not wanted:
         return
-    if shutil.which("go") is None:
+    if not go_programs.available():
         sys.exit("Go is needed to build the control plane (https://go.dev/doc/install)")
     work.mkdir(parents=True, exist_ok=True)
     for name, (module, version, folder, files) in EXTENSIONS.items():
-        source = Path(_download(module, version)["Dir"]) / folder
+        source = Path(go_programs.download(module, version)["Dir"]) / folder
         texts = [(source / file).read_text("utf-8") for file in files]
         (directory() / name).write_text("\n---\n".join(texts), "utf-8")
     if "etcd" in wanted:
         # Its own go.mod points at folders that are in no module archive.
-        _main_module(work / "etcd", "go.etcd.io/etcd/server/v3", ETCD, {})
-        _build(work / "etcd", {"go.etcd.io/etcd/server/v3": "etcd"})
+        server = "go.etcd.io/etcd/server/v3"
+        go_programs.write_module(work / "etcd", server, ETCD, rules=GODEBUG)
+        go_programs.build(work / "etcd", {server: directory() / "etcd"})
     if "kwok" in wanted:
-        _main_module(work / "kwok", "sigs.k8s.io/kwok", KWOK, {})
-        _build(work / "kwok", {"sigs.k8s.io/kwok/cmd/kwok": "kwok"})
+        kwok = "sigs.k8s.io/kwok"
+        go_programs.write_module(work / "kwok", kwok, KWOK, rules=GODEBUG)
+        go_programs.build(work / "kwok", {f"{kwok}/cmd/kwok": directory() / "kwok"})
     kubernetes = [name for name in PROGRAMS if name.startswith("kube") and name in wanted]
     if kubernetes:
         _kubernetes_module(work / "kubernetes")
-        _build(
+        go_programs.build(
             work / "kubernetes",
-            {f"k8s.io/kubernetes/cmd/{name}": name for name in kubernetes},
+            {f"k8s.io/kubernetes/cmd/{name}": directory() / name for name in kubernetes},
             flags=_stamp(),
         )
 
@@ -97,55 +100,13 @@ def _kubernetes_module(folder: Path) -> None:
 
     Module ``k8s.io/X`` of Kubernetes 1.N.P is published as ``v0.N.P``.
     """
-    source = Path(_download("k8s.io/kubernetes", KUBERNETES)["GoMod"]).read_text("utf-8")
+    source = Path(go_programs.download("k8s.io/kubernetes", KUBERNETES)["GoMod"]).read_text("utf-8")
     staged = re.findall(r"^\t(k8s\.io/\S+) => \./staging/", source, re.MULTILINE)
     release = KUBERNETES.replace("v1.", "v0.", 1)
-    _main_module(
-        folder,
-        "k8s.io/kubernetes",
-        KUBERNETES,
-        dict.fromkeys(staged, release),
-        requires="\n".join(re.findall(r"^require \(.*?^\)", source, re.DOTALL | re.MULTILINE)),
-    )
-
-
-def _main_module(
-    folder: Path, module: str, version: str, replaced: dict[str, str], requires: str = ""
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [
-        "module controlplane",
-        "go 1.24.0",
-        "godebug default=go1.24",
-        requires,
-        f"require {module} {version}",
-        *(f"replace {name} => {name} {release}" for name, release in replaced.items()),
-    ]
-    (folder / "go.mod").write_text("\n".join(lines) + "\n", "utf-8")
-    (folder / "go.sum").touch()
-
-
-def _download(module: str, version: str) -> dict[str, str]:
-    done = subprocess.run(
-        ["go", "mod", "download", "-json", f"{module}@{version}"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    answer: dict[str, str] = json.loads(done.stdout)
-    return answer
-
-
-def _build(folder: Path, programs: dict[str, str], flags: str = "-s -w") -> None:
-    for package, name in programs.items():
-        print(f"building {name} …", flush=True)
-        target = str(directory() / name)
-        subprocess.run(
-            ["go", "build", "-mod=mod", "-trimpath", "-ldflags", flags, "-o", target, package],
-            cwd=folder,
-            env=os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
-            check=True,
-        )
+    replaced = [f"replace {name} => {name} {release}" for name in staged]
+    needed = re.findall(r"^require \(.*?^\)", source, re.DOTALL | re.MULTILINE)
+    rules = "\n".join([GODEBUG, *needed, *replaced])
+    go_programs.write_module(folder, "k8s.io/kubernetes", KUBERNETES, rules=rules)
 
 
 def _stamp() -> str:
