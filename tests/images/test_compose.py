@@ -25,6 +25,7 @@ from deploy.monitoring.jobs import JOBS
 from tests.images import docker_compose, stand_in
 from tests.images.conftest import WORK, Bases, Build
 from tests.images.test_images import parse
+from tests.models.tiny import write_tiny_checkpoint
 from tests.streams.eventually import eventually
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(3600)]
@@ -141,14 +142,26 @@ async def test_prometheus_scrapes_every_role_and_has_the_rules(stack: Stack) -> 
 
 def test_the_command_line_publishes_and_reads_results(stack: Stack) -> None:
     run = ("run", "--rm", "-T", "mgeo")
-    published = stack(
-        *run, "publish", "-", "--wait", "--output", "json", stdin="北京市海淀区中关村大街1号\n"
-    )
-    assert json.loads(published.stdout.splitlines()[-1])
+    publish = ("publish", "-", "--format", "text", "--wait", "--output", "json")
+    published = stack(*run, *publish, stdin="北京市海淀区中关村大街1号\n")
+    # podman 4.3 tells Compose 0 for whatever a container that is removed left with.
+    assert published.stdout, published.stderr
+    assert json.loads(published.stdout)["results"] == {"ok": 1}
     read = stack(*run, "results", "--output", "json")
-    assert "中关村大街" in read.stdout
+    assert "中关村大街" in read.stdout, read.stderr
     status = stack(*run, "rollout", "status", check=False)
     assert "Traceback" not in status.stderr
+
+
+def test_a_model_that_the_command_line_adds_is_there_for_the_workers(
+    stack: Stack, tmp_path: Path
+) -> None:
+    model = write_tiny_checkpoint(tmp_path / "model", seed=3)
+    given = ("run", "--rm", "-T", "-v", f"{model}:/model:ro", "mgeo")
+    added = stack(*given, "model", "add", "/model", "--version", "mgeo-base-ours-20261123")
+    listed = stack("exec", "-T", "worker", "mgeo", "model", "list", "--output", "json")
+    versions = [one["version"] for one in json.loads(listed.stdout)]
+    assert "mgeo-base-ours-20261123" in versions, added.stderr
 
 
 async def test_more_workers_are_more_targets(stack: Stack) -> None:
