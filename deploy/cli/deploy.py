@@ -150,6 +150,9 @@ def scale_shadow(
 
     Runs inside the cluster, with an account that may scale that one Deployment.
     """
+    from deploy.service import leave_on_sigterm
+
+    leave_on_sigterm()
     from contracts.logs import configure_logs
     from deploy.local.discovery import kafka_settings
     from deploy.scaling.service import serve_scaler

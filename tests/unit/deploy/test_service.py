@@ -10,6 +10,9 @@ import sys
 
 import pytest
 
+from contracts.errors import UsageError
+from deploy.cli.boundary import run
+
 PRINTS = """
 import gc
 from deploy.service import run_service
@@ -44,6 +47,20 @@ def test_a_service_that_is_stopped_while_it_starts_leaves_with_0() -> None:
         service.stdout.readline()
         service.send_signal(signal.SIGTERM)
         assert service.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize(
+    "command", [["worker"], ["gateway"], ["rollout", "controller"], ["deploy", "scale-shadow"]]
+)
+def test_every_service_can_be_stopped_before_it_imports_anything_slow(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asked() -> None:
+        raise UsageError("the signal was asked for", code="bad_role")
+
+    monkeypatch.setattr("deploy.service.leave_on_sigterm", asked)
+    run(command)
+    assert "the signal was asked for" in capsys.readouterr().err
 
 
 STOPS_ITSELF = """
