@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.parser.opening import open_model
-from consumer.parser.padding import padded
+from consumer.parser.scoring import padded
 from consumer.parser.seams import Encoder
 from consumer.settings import ParserSettings
 from deploy.bench.models import find_model

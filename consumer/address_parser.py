@@ -1,27 +1,18 @@
 """Parsing addresses in this process, without Kafka: ``AddressParser``.
 
 Owns the road from a list of texts to results in its order. One bad address is an error
-result; it never raises and never costs the others anything.
+result; it raises nothing and costs the others nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final, overload
 
-import numpy as np
-
-from consumer.parser.padding import padded
-from consumer.parser.seams import (
-    AddressModel,
-    DeviceOutOfMemoryError,
-    Interpretation,
-    PreparedAddress,
-    Scores,
-    Window,
-)
+from consumer.parser.scoring import RowFault, RowOutcome, score_rows
+from consumer.parser.seams import AddressModel, Interpretation, PreparedAddress, Scores, Window
 from consumer.settings import ParserSettings
 from contracts.decode import text_fault
 from contracts.events import AddressResult
@@ -120,6 +111,9 @@ class AddressParser:
         addresses, with ids ``#0``, ``#1`` …; an address that cannot be parsed has
         ``status="error"`` and the code ``bad_text`` (not text), ``empty_text``,
         ``text_too_long``, ``result_too_large``, ``model_error`` or ``device_out_of_memory``.
+
+        Raises:
+            DeviceLostError: ``device_lost``; this process can use the device no more.
         """
         if isinstance(addresses, str):
             return next(self.stream([addresses]))
@@ -185,9 +179,9 @@ class AddressParser:
             for part, window in enumerate(address.windows)
         ]
         rows.sort(key=lambda row: row[0].length)
-        scores: list[list[Scores | str]] = [[""] * len(a.windows) for a in prepared]
+        scores: list[dict[int, RowOutcome]] = [{} for _ in prepared]
         for batch in self._batches(rows):
-            outcomes = self._encode([window for window, _, _ in batch])
+            outcomes, _ = score_rows(self._model.encoder, [one.token_ids for one, _, _ in batch])
             for (_, index, part), outcome in zip(batch, outcomes, strict=True):
                 scores[index][part] = outcome
         return self._interpret(prepared, scores)
@@ -206,28 +200,17 @@ class AddressParser:
                 yield rows[start:end]
                 start = end
 
-    def _encode(self, windows: Sequence[Window]) -> list[Scores | str]:
-        ids, lengths = padded([window.token_ids for window in windows])
-        try:
-            scores = self._model.encoder.encode(ids, lengths)
-        except DeviceOutOfMemoryError as error:
-            if len(windows) == 1:
-                return [error.code]
-            middle = len(windows) // 2
-            return self._encode(windows[:middle]) + self._encode(windows[middle:])
-        return [scores[row, :length] for row, length in enumerate(lengths)]
-
     def _interpret(
-        self, prepared: Sequence[PreparedAddress], scores: Sequence[Sequence[Scores | str]]
+        self, prepared: Sequence[PreparedAddress], scores: Sequence[Mapping[int, RowOutcome]]
     ) -> list[Interpretation | str]:
         outcomes: list[Interpretation | str] = []
         complete: list[tuple[int, PreparedAddress, list[Scores]]] = []
         for index, (address, parts) in enumerate(zip(prepared, scores, strict=True)):
-            codes = [part for part in parts if isinstance(part, str)]
-            arrays = [part for part in parts if not isinstance(part, str)]
-            finite = all(np.isfinite(part).all() for part in arrays)
-            outcomes.append(codes[0] if codes else "model_error")
-            if not codes and finite:
+            windows = [parts[part] for part in range(len(address.windows))]
+            faults = [one.code for one in windows if isinstance(one, RowFault)]
+            outcomes.append(faults[0] if faults else "model_error")
+            if not faults:
+                arrays = [one for one in windows if not isinstance(one, RowFault)]
                 complete.append((index, address, arrays))
         found = self._model.interpret([a for _, a, _ in complete], [s for _, _, s in complete])
         limit = self.settings.limits.max_components

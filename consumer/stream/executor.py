@@ -14,25 +14,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from consumer.parser.padding import padded
-from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Encoder, Scores, TokenIds
+from consumer.parser.scoring import RowOutcome, score_rows
+from consumer.parser.seams import DeviceLostError, Encoder, TokenIds
 from consumer.stream.traffic import Traffic
 from consumer.stream.turns import Turns
 
 _CLOSE_S = 5.0
 _SHORT_ROW = 8
-
-
-@dataclass(frozen=True, slots=True)
-class RowFault:
-    """This row has no scores; ``code`` says why."""
-
-    code: str
-
-
-RowOutcome = Scores | RowFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,27 +218,11 @@ class DeviceExecutor:
             return SideRun((), 0.0, 0.0, 0)
         started = self._busy_since = time.monotonic()
         own_started = side.encoder.now_s()
-        outcomes, splits = self._encode(side.encoder, side.rows)
+        outcomes, splits = score_rows(
+            side.encoder, side.rows, out_of_memory=self._observer.device_out_of_memory
+        )
         own_s = side.encoder.now_s() - own_started
         return SideRun(tuple(outcomes), time.monotonic() - started, own_s, splits)
-
-    def _encode(self, encoder: Encoder, rows: Sequence[TokenIds]) -> tuple[list[RowOutcome], int]:
-        token_ids, lengths = padded(rows)
-        try:
-            return _rows_of(encoder.encode(token_ids, lengths), token_ids, lengths), 0
-        except DeviceLostError:
-            raise
-        except (DeviceOutOfMemoryError, MemoryError):
-            self._observer.device_out_of_memory()
-            code = "device_out_of_memory"
-        except Exception:  # noqa: BLE001  (whatever the network raises, its batch must not be lost)
-            code = "model_error"
-        if len(rows) == 1:
-            return [RowFault(code)], 0
-        middle = len(rows) // 2
-        first, first_splits = self._encode(encoder, rows[:middle])
-        second, second_splits = self._encode(encoder, rows[middle:])
-        return first + second, first_splits + second_splits + 1
 
     def _watch(self) -> None:
         while not self._closing.wait(min(1.0, self._hang_after_s / 4)):
@@ -262,21 +235,6 @@ class DeviceExecutor:
 def _tokens(sides: Sequence[SideRows]) -> int:
     """The padded tokens of all sides together."""
     return sum(len(side.rows) * max(map(len, side.rows)) for side in sides if side.rows)
-
-
-def _rows_of(scores: Scores, token_ids: TokenIds, lengths: NDArray[np.int64]) -> list[RowOutcome]:
-    """Each row's own scores; a row with a score that is no number is a fault.
-
-    Raises:
-        ValueError: the scores are not those of this batch.
-    """
-    if scores.ndim != 3 or scores.shape[:2] != token_ids.shape:
-        raise ValueError(f"scores of shape {scores.shape} for token ids of {token_ids.shape}")
-    rows = [scores[index, :length] for index, length in enumerate(lengths)]
-    if np.isfinite(scores).all():
-        return list(rows)
-    # Rows beyond a length are undefined, so each row has to be looked at by itself.
-    return [row if np.isfinite(row).all() else RowFault("model_error") for row in rows]
 
 
 def _deliver(job: _Job, outcome: DeviceRun | DeviceLostError) -> None:

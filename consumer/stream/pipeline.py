@@ -18,11 +18,12 @@ from datetime import UTC, datetime
 from itertools import count, zip_longest
 from typing import TypeVar
 
+from consumer.parser.scoring import RowFault
 from consumer.parser.seams import AddressModel, Interpretation, PreparedAddress, Scores, Window
 from consumer.stream.batcher import Batch, Batcher
 from consumer.stream.cache import InterpretationCache
 from consumer.stream.compose import Composer, failed_address, parsed_address
-from consumer.stream.executor import Device, RowFault, SideRows
+from consumer.stream.executor import Device, SideRows
 from consumer.stream.records import DeadLetter, DeviceBatch, Outgoing, Record
 from consumer.stream.sides import run_order
 from consumer.stream.telemetry import Telemetry

@@ -17,7 +17,7 @@ import torch
 
 from consumer.address_parser import AddressParser
 from consumer.parser.model import MgeoModel, load_model
-from consumer.parser.padding import padded
+from consumer.parser.scoring import padded
 from consumer.settings import ParserSettings
 from contracts.events import AddressResult
 from tests.models.tagging import (

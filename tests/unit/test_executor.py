@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from consumer.parser.scoring import RowFault
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Scores, TokenIds
-from consumer.stream.executor import DeviceExecutor, RowFault, SideRows, SideRun
+from consumer.stream.executor import DeviceExecutor, SideRows, SideRun
 
 
 class Observer:

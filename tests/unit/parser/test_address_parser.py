@@ -14,7 +14,7 @@ import pytest
 from consumer.address_parser import AddressParser
 from consumer.parser.model import MgeoModel, load_model
 from consumer.parser.opening import open_model, open_spec
-from consumer.parser.seams import DeviceOutOfMemoryError, Scores, TokenIds
+from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Scores, TokenIds
 from consumer.settings import ParserSettings
 from consumer.store import open_store
 from consumer.store.manifest import ModelSource
@@ -188,6 +188,36 @@ def test_batches_keep_the_token_budget_and_the_batch_size(directory: Path) -> No
         assert sum(rows for rows, _ in encoder.shapes) == len(texts)
         assert all(rows <= batch_size for rows, _ in encoder.shapes)
         assert all(rows == 1 or rows * width <= token_budget for rows, width in encoder.shapes)
+
+
+class FailsOnLong(RecordingEncoder):
+    """Raises whatever it is told for a batch with a row of at least so many tokens."""
+
+    def __init__(self, tokens: int, error: Exception) -> None:
+        super().__init__(memory=10**9)
+        self.tokens, self.error = tokens, error
+
+    def encode(self, token_ids: TokenIds, lengths: np.ndarray[Any, Any]) -> Scores:
+        if lengths.max() >= self.tokens:
+            raise self.error
+        return super().encode(token_ids, lengths)
+
+
+def test_what_the_network_cannot_score_is_an_error_and_costs_the_others_nothing(
+    directory: Path,
+) -> None:
+    encoder = FailsOnLong(60, RuntimeError("index out of range"))
+    settings = ParserSettings(device="cpu")
+    texts = [TEXTS[0], TEXTS[2] * 5, TEXTS[1]]
+    results = with_encoder(directory, encoder, settings).parse(texts)
+    assert [one.status for one in results] == ["ok", "error", "ok"]
+    assert results[1].error == "model_error"
+
+
+def test_a_lost_device_is_no_fault_of_an_address(directory: Path) -> None:
+    encoder = FailsOnLong(1, DeviceLostError("gone"))
+    with pytest.raises(DeviceLostError):
+        with_encoder(directory, encoder, ParserSettings(device="cpu")).parse(TEXTS[0])
 
 
 def test_the_sequence_length_bounds_what_the_network_sees(directory: Path) -> None:

@@ -1,0 +1,90 @@
+"""From rows of tokens to their scores: one batch, halved where it fails.
+
+So a fault is the fault of its row alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Encoder, Scores, TokenIds
+
+
+@dataclass(frozen=True, slots=True)
+class RowFault:
+    """This row has no scores; ``code`` says why."""
+
+    code: str
+
+
+RowOutcome = Scores | RowFault
+
+
+def score_rows(
+    encoder: Encoder, rows: Sequence[TokenIds], *, out_of_memory: Callable[[], None] | None = None
+) -> tuple[list[RowOutcome], int]:
+    """Score rows as one batch, and in halves where that fails.
+
+    Args:
+        encoder: the network.
+        rows: at least one.
+        out_of_memory: is told each time that the device had no memory for a batch.
+
+    Returns:
+        For each row its scores, shape (tokens, labels), or its fault: ``device_out_of_memory``
+        or ``model_error``; and how many times a batch was halved.
+
+    Raises:
+        DeviceLostError: every further call would fail: no row is to blame.
+    """
+    token_ids, lengths = padded(rows)
+    try:
+        return _rows_of(encoder.encode(token_ids, lengths), token_ids, lengths), 0
+    except DeviceLostError:
+        raise
+    except (DeviceOutOfMemoryError, MemoryError):
+        if out_of_memory is not None:
+            out_of_memory()
+        code = "device_out_of_memory"
+    except Exception:  # noqa: BLE001  (whatever the network raises, its batch must not be lost)
+        code = "model_error"
+    if len(rows) == 1:
+        return [RowFault(code)], 0
+    middle = len(rows) // 2
+    first, first_halved = score_rows(encoder, rows[:middle], out_of_memory=out_of_memory)
+    second, second_halved = score_rows(encoder, rows[middle:], out_of_memory=out_of_memory)
+    return first + second, first_halved + second_halved + 1
+
+
+def padded(rows: Sequence[TokenIds]) -> tuple[TokenIds, NDArray[np.int64]]:
+    """The rows with zeros behind them, shape (rows, longest), and their lengths, shape (rows,).
+
+    Which id stands behind a row is of no account: an encoder never looks past a row's length.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    token_ids = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
+    for index, row in enumerate(rows):
+        token_ids[index, : len(row)] = row
+    return token_ids, lengths
+
+
+def _rows_of(scores: Scores, token_ids: TokenIds, lengths: NDArray[np.int64]) -> list[RowOutcome]:
+    """Each row's own scores; a row with a score that is no number is a fault.
+
+    Raises:
+        ValueError: the scores are not those of this batch.
+    """
+    if scores.ndim != 3 or scores.shape[:2] != token_ids.shape:
+        raise ValueError(f"scores of shape {scores.shape} for token ids of {token_ids.shape}")
+    rows = [scores[index, :length] for index, length in enumerate(lengths)]
+    if np.isfinite(scores).all():
+        return list(rows)
+    # Rows beyond a length are undefined, so each row has to be looked at by itself.
+    return [row if np.isfinite(row).all() else RowFault("model_error") for row in rows]
