@@ -23,8 +23,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer.parser.isolation import padded
 from consumer.parser.opening import open_model
-from consumer.parser.scoring import padded
 from consumer.parser.seams import Encoder
 from consumer.settings import ParserSettings
 from deploy.bench.models import find_model

@@ -11,7 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, overload
 
-from consumer.parser.scoring import RowFault, RowOutcome, score_rows
+from consumer.parser.isolation import (
+    RowFault,
+    RowOutcome,
+    interpret_each,
+    prepare_each,
+    score_rows,
+)
+from consumer.parser.results import failed_address, parsed_address
 from consumer.parser.seams import AddressModel, Interpretation, PreparedAddress, Scores, Window
 from consumer.settings import ParserSettings
 from contracts.decode import text_fault
@@ -142,24 +149,11 @@ class AddressParser:
         for index, (text, fault) in enumerate(zip(texts, faults, strict=True), position):
             shown = text if isinstance(text, str) and fault != "bad_text" else None
             outcome = fault if fault is not None or shown is None else found[shown]
-            if isinstance(outcome, Interpretation):
-                results.append(
-                    AddressResult(
-                        id=f"#{index}",
-                        text=shown,
-                        status="ok",
-                        components=outcome.components,
-                        address=outcome.address,
-                        inferred=outcome.inferred,
-                        adcode=outcome.adcode,
-                        issues=outcome.issues,
-                        confidence=outcome.confidence,
-                    )
-                )
+            if isinstance(outcome, Interpretation) and shown is not None:
+                limits = self.settings.limits
+                results.append(parsed_address(f"#{index}", shown, outcome, limits))
             else:
-                results.append(
-                    AddressResult(id=f"#{index}", text=shown, status="error", error=outcome)
-                )
+                results.append(failed_address(f"#{index}", shown, str(outcome)))
         return results
 
     def _fault(self, text: object) -> str | None:
@@ -172,11 +166,12 @@ class AddressParser:
         return text_fault(text, self.settings.limits)
 
     def _parse_distinct(self, texts: Sequence[str]) -> list[Interpretation | str]:
-        prepared = self._model.prepare(texts)
+        """What each text is made of, or the code of what went wrong with it."""
+        prepared = prepare_each(self._model, texts)
         rows = [
             (window, index, part)
             for index, address in enumerate(prepared)
-            for part, window in enumerate(address.windows)
+            for part, window in enumerate(address.windows if address else ())
         ]
         rows.sort(key=lambda row: row[0].length)
         scores: list[dict[int, RowOutcome]] = [{} for _ in prepared]
@@ -201,20 +196,21 @@ class AddressParser:
                 start = end
 
     def _interpret(
-        self, prepared: Sequence[PreparedAddress], scores: Sequence[Mapping[int, RowOutcome]]
+        self, prepared: Sequence[PreparedAddress | None], scores: Sequence[Mapping[int, RowOutcome]]
     ) -> list[Interpretation | str]:
-        outcomes: list[Interpretation | str] = []
+        outcomes: list[Interpretation | str] = ["model_error"] * len(prepared)
         complete: list[tuple[int, PreparedAddress, list[Scores]]] = []
         for index, (address, parts) in enumerate(zip(prepared, scores, strict=True)):
-            windows = [parts[part] for part in range(len(address.windows))]
-            faults = [one.code for one in windows if isinstance(one, RowFault)]
-            outcomes.append(faults[0] if faults else "model_error")
-            if not faults:
-                arrays = [one for one in windows if not isinstance(one, RowFault)]
-                complete.append((index, address, arrays))
-        found = self._model.interpret([a for _, a, _ in complete], [s for _, _, s in complete])
-        limit = self.settings.limits.max_components
+            faults = [part.code for part in parts.values() if isinstance(part, RowFault)]
+            if faults:
+                outcomes[index] = faults[0]
+            elif address is not None:
+                arrays = {n: part for n, part in parts.items() if not isinstance(part, RowFault)}
+                complete.append((index, address, [arrays[n] for n in range(len(arrays))]))
+        found = interpret_each(
+            self._model, [one for _, one, _ in complete], [its for _, _, its in complete]
+        )
         for (index, _, _), interpretation in zip(complete, found, strict=True):
-            too_many = len(interpretation.components) > limit
-            outcomes[index] = "result_too_large" if too_many else interpretation
+            if interpretation is not None:
+                outcomes[index] = interpretation
         return outcomes

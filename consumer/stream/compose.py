@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from consumer.parser.seams import AddressModel, Interpretation
+from consumer.parser.seams import AddressModel
 from consumer.stream.records import DeadLetter, Outgoing, Record
 from consumer.stream.sides import Route, Side
 from consumer.stream.steps import traced
 from contracts.errors import PermanentError
-from contracts.events import AddressResult, Origin, ParsedBatch, ServedModel, Timing
+from contracts.events import Origin, ParsedBatch, ServedModel, Timing
 from contracts.fitting import fit_results
 from contracts.headers import (
     dead_letter_headers,
@@ -23,26 +23,6 @@ from contracts.headers import (
 )
 from contracts.limits import Limits
 from contracts.topics import TopicNames, result_value_bytes
-
-
-def parsed_address(identifier: str, text: str, found: Interpretation) -> AddressResult:
-    """The result of an address that was parsed."""
-    return AddressResult(
-        id=identifier,
-        text=text,
-        status="ok",
-        components=found.components,
-        address=found.address,
-        inferred=found.inferred,
-        adcode=found.adcode,
-        issues=found.issues,
-        confidence=found.confidence,
-    )
-
-
-def failed_address(identifier: str, text: str | None, code: str) -> AddressResult:
-    """The result of an address that could not be parsed."""
-    return AddressResult(id=identifier, text=text, status="error", error=code)
 
 
 class Composer(Protocol):

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from consumer.parser.scoring import RowOutcome, score_rows
+from consumer.parser.isolation import RowOutcome, score_rows
 from consumer.parser.seams import DeviceLostError, Encoder, TokenIds
 from consumer.stream.traffic import Traffic
 from consumer.stream.turns import Turns

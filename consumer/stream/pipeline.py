@@ -18,11 +18,12 @@ from datetime import UTC, datetime
 from itertools import count, zip_longest
 from typing import TypeVar
 
-from consumer.parser.scoring import RowFault
+from consumer.parser.isolation import RowFault, interpret_each, prepare_each
+from consumer.parser.results import failed_address, parsed_address
 from consumer.parser.seams import AddressModel, Interpretation, PreparedAddress, Scores, Window
 from consumer.stream.batcher import Batch, Batcher
 from consumer.stream.cache import InterpretationCache
-from consumer.stream.compose import Composer, failed_address, parsed_address
+from consumer.stream.compose import Composer
 from consumer.stream.executor import Device, SideRows
 from consumer.stream.records import DeadLetter, DeviceBatch, Outgoing, Record
 from consumer.stream.sides import run_order
@@ -196,7 +197,11 @@ class Pipeline:
             known = self._cache.get(key, text)
             if known is not None:
                 hits += 1
-                self._settle(record, index, [_result(address.id, text, one) for one in known])
+                self._settle(
+                    record,
+                    index,
+                    [parsed_address(address.id, text, one, self._limits) for one in known],
+                )
                 continue
             misses += 1
             task = self._tasks.get((key, text))
@@ -315,11 +320,16 @@ class Pipeline:
                 assert record.batch is not None  # noqa: S101  (set before it waited)
                 record.device_batch = task.device_batch or record.device_batch
                 identifier = record.batch.addresses[index].id
-                results = [_half_result(identifier, task.text, half) for half in task.halves]
+                results = [self._result(identifier, task.text, half) for half in task.halves]
                 self._settle(record, index, results)
                 if record.pending == 0:
                     finished.append(record)
         await self._finish(finished)
+
+    def _result(self, identifier: str, text: str, half: _Half) -> AddressResult:
+        if half.answer is None:
+            return failed_address(identifier, text, half.fault or "model_error")
+        return parsed_address(identifier, text, half.answer, self._limits)
 
     def _forget(self, task: _Task) -> None:
         if self._tasks.get((task.key, task.text)) is task:
@@ -367,19 +377,6 @@ def _members(rows: Sequence[_Row], side: int) -> list[tuple[_Half, int]]:
     ]
 
 
-def _half_result(identifier: str, text: str, half: _Half) -> AddressResult:
-    if half.answer is None:
-        return failed_address(identifier, text, half.fault or "model_error")
-    return _result(identifier, text, half.answer)
-
-
-def _result(identifier: str, text: str, found: Interpretation) -> AddressResult:
-    try:
-        return parsed_address(identifier, text, found)
-    except ValueError:  # not a result at all: a confidence that is no number, say
-        return failed_address(identifier, text, "model_error")
-
-
 def _decode_all(values: Sequence[bytes | None], limits: Limits) -> list[BatchInput | DeadLetter]:
     return [_decode(value, limits) for value in values]
 
@@ -394,7 +391,7 @@ def _decode(value: bytes | None, limits: Limits) -> BatchInput | DeadLetter:
 def _prepare_all(tasks: Sequence[_Task]) -> None:
     texts = [task.text for task in tasks]
     for halves in zip(*(task.halves for task in tasks), strict=True):
-        for half, prepared in zip(halves, _prepared(halves[0].model, texts), strict=True):
+        for half, prepared in zip(halves, prepare_each(halves[0].model, texts), strict=True):
             if prepared is None:
                 half.fault = "model_error"
             else:
@@ -409,36 +406,11 @@ def _row_lengths(halves: Sequence[_Half]) -> list[int]:
     return own[0] if len(own) == 1 else [max(row) for row in zip_longest(*own, fillvalue=0)]
 
 
-def _prepared(model: AddressModel, texts: Sequence[str]) -> list[PreparedAddress | None]:
-    try:
-        prepared = model.prepare(texts)
-        if len(prepared) == len(texts):
-            return list(prepared)
-    except Exception:  # noqa: BLE001, S110  (one text that breaks the tokenizer must not take the rest along)
-        pass
-    if len(texts) == 1:
-        return [None]
-    return [one for text in texts for one in _prepared(model, [text])]
-
-
 def _interpret_all(tasks: Sequence[_Task]) -> None:
     for halves in zip(*(task.halves for task in tasks), strict=True):
         good = [half for half in halves if half.fault is None]
-        for half, answer in zip(good, _interpreted(good), strict=True):
+        prepared = [half.prepared for half in good if half.prepared is not None]
+        scores = [[s for s in half.scores if s is not None] for half in good]
+        answers = interpret_each(halves[0].model, prepared, scores)
+        for half, answer in zip(good, answers, strict=True):
             half.answer = answer
-
-
-def _interpreted(halves: Sequence[_Half]) -> list[Interpretation | None]:
-    if not halves:
-        return []
-    prepared = [half.prepared for half in halves if half.prepared is not None]
-    scores = [[s for s in half.scores if s is not None] for half in halves]
-    try:
-        found = halves[0].model.interpret(prepared, scores)
-        if len(found) == len(halves):
-            return list(found)
-    except Exception:  # noqa: BLE001, S110  (the same, for the decoder)
-        pass
-    if len(halves) == 1:
-        return [None]
-    return [one for half in halves for one in _interpreted([half])]

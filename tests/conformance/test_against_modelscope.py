@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from consumer.address_parser import AddressParser
+from consumer.parser.isolation import padded
 from consumer.parser.model import MgeoModel, load_model
-from consumer.parser.scoring import padded
 from consumer.settings import ParserSettings
 from contracts.events import AddressResult
 from tests.models.tagging import (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from consumer.parser.scoring import RowFault
+from consumer.parser.isolation import RowFault
 from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Scores, TokenIds
 from consumer.stream.executor import DeviceExecutor, SideRows, SideRun
 

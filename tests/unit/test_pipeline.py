@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from consumer.address_parser import AddressParser
 from consumer.parser.seams import Interpretation, PreparedAddress, Scores, Window
+from consumer.settings import ParserSettings
 from consumer.stream.batcher import Batcher
 from consumer.stream.cache import InterpretationCache
 from consumer.stream.compose import ParsedComposer
@@ -31,7 +33,7 @@ from tests.streams.load import record_of
 class Bench:
     """A pipeline with an instant model, and records for it."""
 
-    def __init__(self, model: instant.InstantModel, cache_chars: int) -> None:
+    def __init__(self, model: instant.InstantModel, cache_chars: int, limits: Limits) -> None:
         self.model = model
         self.in_flight = InFlight(max_addresses=10_000, max_bytes=1 << 30)
         self.telemetry = Telemetry(CollectorRegistry(), token_budget=64)
@@ -43,8 +45,8 @@ class Bench:
             batcher=Batcher(token_budget=lambda: 64, batch_size=8),
             executor=self._executor,
             cache=InterpretationCache(cache_chars),
-            composer=ParsedComposer(TopicNames(), Limits()),
-            limits=Limits(),
+            composer=ParsedComposer(TopicNames(), limits),
+            limits=limits,
             cpu_pool=self._pool,
             telemetry=self.telemetry,
         )
@@ -79,9 +81,9 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    model: instant.InstantModel | None = None, cache_chars: int = 0
+    model: instant.InstantModel | None = None, cache_chars: int = 0, limits: Limits | None = None
 ) -> AsyncIterator[Bench]:
-    one = Bench(model or instant.InstantModel(), cache_chars)
+    one = Bench(model or instant.InstantModel(), cache_chars, limits or Limits())
     running = asyncio.create_task(one.pipeline.run())
     try:
         yield one
@@ -192,11 +194,32 @@ class Odd(instant.InstantModel):
         ]
 
 
+ODD_TEXTS = ("一号", "拒绝", "空的", "坏的", "非数", "二号")
+ODD_STATUSES = ["ok", "model_error", "ok", "model_error", "model_error", "ok"]
+
+
 async def test_whatever_a_model_does_with_one_text_the_others_are_parsed() -> None:
     async with bench(Odd()) as one:
-        record = one.submit("一号", "拒绝", "空的", "坏的", "非数", "二号")
+        record = one.submit(*ODD_TEXTS)
         await one.idle()
-        assert statuses(record) == ["ok", "model_error", "ok", "model_error", "model_error", "ok"]
+        assert statuses(record) == ODD_STATUSES
+
+
+def test_the_same_holds_without_kafka() -> None:
+    results = AddressParser(Odd(), ParserSettings()).parse(ODD_TEXTS)
+    assert [one.error or one.status for one in results] == ODD_STATUSES
+
+
+async def test_an_address_of_too_many_parts_is_an_error_however_it_is_known() -> None:
+    """Run and from the cache; every address of this model has one part."""
+    for most, expected in ((1, "ok"), (0, "result_too_large")):
+        limits = Limits().model_copy(update={"max_components": most})
+        async with bench(cache_chars=1_000, limits=limits) as one:
+            for _ in range(2):
+                record = one.submit("长安街1号")
+                await one.idle()
+                assert statuses(record) == [expected]
+            assert rows_run(one) == 1
 
 
 async def test_records_finish_in_any_order_but_each_exactly_once() -> None:

@@ -1,6 +1,7 @@
-"""From rows of tokens to their scores: one batch, halved where it fails.
+"""What goes wrong with one address costs that address alone.
 
-So a fault is the fault of its row alone.
+The three steps of a model, each of which may fail for one text or row of many: what fails
+together is tried again apart.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.parser.seams import DeviceLostError, DeviceOutOfMemoryError, Encoder, Scores, TokenIds
+from consumer.parser.seams import (
+    AddressModel,
+    DeviceLostError,
+    DeviceOutOfMemoryError,
+    Encoder,
+    Interpretation,
+    PreparedAddress,
+    Scores,
+    TokenIds,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,19 @@ class RowFault:
 
 
 RowOutcome = Scores | RowFault
+
+
+def prepare_each(model: AddressModel, texts: Sequence[str]) -> list[PreparedAddress | None]:
+    """Windows of each text; None where the tokenizer fails on it."""
+    try:
+        prepared = model.prepare(texts)
+        if len(prepared) == len(texts):
+            return list(prepared)
+    except Exception:  # noqa: BLE001, S110  (one text that breaks the tokenizer must not take the rest along)
+        pass
+    if len(texts) <= 1:
+        return [None for _ in texts]
+    return [one for text in texts for one in prepare_each(model, [text])]
 
 
 def score_rows(
@@ -58,6 +81,31 @@ def score_rows(
     first, first_halved = score_rows(encoder, rows[:middle], out_of_memory=out_of_memory)
     second, second_halved = score_rows(encoder, rows[middle:], out_of_memory=out_of_memory)
     return first + second, first_halved + second_halved + 1
+
+
+def interpret_each(
+    model: AddressModel,
+    prepared: Sequence[PreparedAddress],
+    scores: Sequence[Sequence[Scores]],
+) -> list[Interpretation | None]:
+    """What each address is made of; None where the decoder fails on it.
+
+    Args:
+        model: whose scores these are.
+        prepared: addresses.
+        scores: of each window of each address, shape (tokens, labels).
+    """
+    try:
+        found = model.interpret(prepared, scores)
+        if len(found) == len(prepared):
+            return list(found)
+    except Exception:  # noqa: BLE001, S110  (the same, for the decoder)
+        pass
+    if len(prepared) <= 1:
+        return [None for _ in prepared]
+    return [
+        interpret_each(model, [one], [its])[0] for one, its in zip(prepared, scores, strict=True)
+    ]
 
 
 def padded(rows: Sequence[TokenIds]) -> tuple[TokenIds, NDArray[np.int64]]:

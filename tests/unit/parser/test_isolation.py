@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from consumer.parser.scoring import padded
+from consumer.parser.isolation import padded
 
 
 def test_rows_keep_their_ids_and_get_zeros_behind() -> None:
