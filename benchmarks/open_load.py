@@ -59,12 +59,14 @@ class OpenLoad:
         self._partitions = partitions
         self._records = 0
 
-    async def backlog(self, addresses: int) -> None:
-        """Send at once what makes so many addresses."""
+    async def backlog(self, addresses: int) -> int:
+        """Send at once at most so many addresses, in whole records; how many it were."""
+        records = addresses // self._per_record
         async with AIOKafkaProducer(**client_options(self._kafka)) as producer:
-            for _ in range(addresses // self._per_record):
+            for _ in range(records):
                 await self._send(producer)
             await producer.flush()
+        return records * self._per_record
 
     async def run(
         self, addresses_per_s: float, seconds: float, *, watched: Mapping[str, int]

@@ -366,7 +366,7 @@ class _Bench:
     async def _capacity(self, addresses: int) -> float:
         """Addresses a second that the stable worker drains of a backlog in this arrangement."""
         names = self._kafka.names
-        await self._load.backlog(addresses)
+        sent = await self._load.backlog(addresses)
         port = free_port()
         with _on(self._cores.stable):
             worker = self._services.start("stable worker", "worker", "--port", str(port))
@@ -376,7 +376,7 @@ class _Bench:
         while await committed_offsets(self._kafka, names.stable_group, names.events) != ends:
             self._services.check()
             await asyncio.sleep(0.5)
-        return drain_rate(*await results(self._kafka))
+        return drain_rate(*await results(self._kafka, sent))
 
     async def _stretch(
         self, turn: int, condition: str, load: float, seconds: float, group: str | None

@@ -160,13 +160,8 @@ async def drain(
         await until_committed(kafka, worker, timeout_s=timeout_s)
         cpu_s = worker.cpu_s() - before
         metrics = await asyncio.to_thread(worker.metrics)
-    began, commits = await results(kafka)
-    counted = sum(commit.addresses for commit in commits)
-    if counted != addresses:
-        raise FatalError(
-            f"{addresses} addresses went in, {counted} came out", code="bench_miscounted"
-        )
-    return Drain(counted, began, commits, metrics, worker.memory, cpu_s)
+    began, commits = await results(kafka, addresses)
+    return Drain(addresses, began, commits, metrics, worker.memory, cpu_s)
 
 
 async def until_committed(kafka: KafkaSettings, worker: WorkerProcess, *, timeout_s: float) -> None:
@@ -202,8 +197,13 @@ async def until_committed(kafka: KafkaSettings, worker: WorkerProcess, *, timeou
         await admin.close()
 
 
-async def results(kafka: KafkaSettings) -> tuple[float, tuple[Commit, ...]]:
-    """When the first record reached the worker, and every result with its time."""
+async def results(kafka: KafkaSettings, published: int) -> tuple[float, tuple[Commit, ...]]:
+    """When the first record reached a worker, and every result with its time.
+
+    Raises:
+        FatalError: ``bench_miscounted`` when there is not one result for each of as many
+            addresses as were published.
+    """
     began = float("inf")
     at: dict[int, int] = {}
     async with TopicLog(kafka, kafka.names.parsed) as log:
@@ -219,4 +219,8 @@ async def results(kafka: KafkaSettings) -> tuple[float, tuple[Commit, ...]]:
                 waited = timing["queue_ms"] + timing["service_ms"]
                 began = min(began, finished.timestamp() * 1e3 - waited)
                 at[record.timestamp] = at.get(record.timestamp, 0) + len(message["results"])
+    if (counted := sum(at.values())) != published:
+        raise FatalError(
+            f"{published} addresses went in, {counted} came out", code="bench_miscounted"
+        )
     return began, tuple(Commit(when, count) for when, count in sorted(at.items()))
