@@ -36,5 +36,12 @@ class ObjectiveSettings(MgeoSettings):
     """A running rollout whose newest evidence, or newest judged cut, is older is said to have
     stale evidence."""
 
+    alert_certificate_soon_h: int = Field(default=21 * 24, ge=1)
+    """A certificate that ends within so many hours should be renewed. Where certificates live
+    shorter than that, less: about a third of their life."""
+
+    alert_certificate_now_h: int = Field(default=3 * 24, ge=1)
+    """A certificate that ends within so many hours pages somebody."""
+
     runbook_base_url: str = "https://docs.example.org/mgeo-stream/runbooks"
     """Where the pages of ``docs/runbooks`` can be read; every alert links to its own."""

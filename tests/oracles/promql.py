@@ -173,6 +173,8 @@ class Reader:
 def _found(name: str) -> tuple[MetricSpec, frozenset[str]]:
     for spec in ALL_METRICS:
         labels = TARGET | set(spec.labels)
+        if name.startswith("mgeo_gateway_"):
+            labels |= {"version"}  # of their pods, blue or green; elsewhere it is not there
         shown = {
             "counter": {f"{spec.name}_total": labels},
             "gauge": {spec.name: labels},

@@ -12,7 +12,7 @@ __all__ = ["alert_groups"]
 def alert_groups(objectives: ObjectiveSettings) -> dict[str, tuple[Alert, ...]]:
     """Group name to its alerts, with these objectives written into them."""
     return {
-        "mgeo-services": services.ALERTS,
+        "mgeo-services": services.alerts(objectives),
         "mgeo-workers": workers.alerts(objectives),
         "mgeo-rollouts": rollouts.alerts(objectives),
         "mgeo-gateway": gateway.alerts(objectives),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from deploy.monitoring.rules import Alert
 from deploy.monitoring.settings import ObjectiveSettings
+
+_READY: Final = 'mgeo_gateway_ready{job="mgeo-gateway"}'
 
 
 def alerts(objectives: ObjectiveSettings) -> tuple[Alert, ...]:
@@ -13,12 +17,15 @@ def alerts(objectives: ObjectiveSettings) -> tuple[Alert, ...]:
     return (
         Alert(
             "MgeoGatewayNotReady",
-            'sum(mgeo_gateway_ready{job="mgeo-gateway"}) == 0',
+            # Of two colours one may serve while the other is ready. Where none answers any more,
+            # nothing says so but that there was one: whoever runs no gateway is left in peace.
+            f"sum by (version) ({_READY}) == 0 "
+            f"or (0 * count(last_over_time({_READY}[1d])) unless on () {_READY})",
             "2m",
             "critical",
-            "No gateway takes requests",
-            "Callers get 503. A gateway's /readyz says what it waits for: the broker and its "
-            "topics, or a first control record.",
+            "No gateway {{ with $labels.version }}of {{ . }} {{ end }}takes requests",
+            "Callers get 503, or nothing. A gateway's /readyz says what it waits for: the broker "
+            "and its topics, or a first control record; where none answers, see what ended them.",
         ),
         Alert(
             "MgeoGatewayErrors",

@@ -4,19 +4,48 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.monitoring.rules import Alert
+from deploy.monitoring.rules import Alert, Severity
+from deploy.monitoring.settings import ObjectiveSettings
 
-_DAY_S: Final = 24 * 60 * 60
 
-
-def _certificates(days: int) -> str:
+def alerts(objectives: ObjectiveSettings) -> tuple[Alert, ...]:
+    """The alerts with these objectives in them."""
     return (
-        "min by (certificate) (mgeo_certificate_expiry_timestamp_seconds) - time() "
-        f"< {days * _DAY_S}"
+        *_PROCESSES,
+        _certificate(
+            "MgeoCertificateEndsSoon",
+            objectives.alert_certificate_soon_h,
+            "1h",
+            "warning",
+            "Connections to Kafka are refused from then on. Renew it; services read a new file and "
+            "the brokers' new certificate within an hour.",
+        ),
+        _certificate(
+            "MgeoCertificateEndsNow",
+            objectives.alert_certificate_now_h,
+            "0m",
+            "critical",
+            "Connections to Kafka are refused from then on, and those that break are not made "
+            "again: publishing, parsing and rollouts stop. Renew it now.",
+        ),
     )
 
 
-ALERTS: Final = (
+def _certificate(
+    name: str, hours: int, lasting: str, severity: Severity, description: str
+) -> Alert:
+    return Alert(
+        name,
+        "min by (certificate) (mgeo_certificate_expiry_timestamp_seconds) - time() "
+        f"< {hours * 60 * 60}",
+        lasting,
+        severity,
+        "The {{ $labels.certificate }} certificate ends in {{ $value | humanizeDuration }}",
+        description,
+    )
+
+
+_PROCESSES: Final = (
     Alert(
         "MgeoAlertingAlive",
         "vector(1)",
@@ -56,23 +85,4 @@ ALERTS: Final = (
         "reach this process. control_corrupt: somebody else wrote to the control topic. "
         "control_from_the_future: upgrade this process.",
     ),
-    Alert(
-        "MgeoCertificateEndsSoon",
-        _certificates(21),
-        "1h",
-        "warning",
-        "The {{ $labels.certificate }} certificate ends in {{ $value | humanizeDuration }}",
-        "Connections to Kafka are refused from then on. Renew it; services read a new file and "
-        "the brokers' new certificate within an hour.",
-    ),
-    Alert(
-        "MgeoCertificateEndsNow",
-        _certificates(3),
-        "0m",
-        "critical",
-        "The {{ $labels.certificate }} certificate ends in {{ $value | humanizeDuration }}",
-        "Connections to Kafka are refused from then on, and those that break are not made "
-        "again: publishing, parsing and rollouts stop. Renew it now.",
-    ),
 )
-"""Alerts of all roles."""

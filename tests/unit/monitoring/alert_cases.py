@@ -499,6 +499,22 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("none of one", 5, 1, {gateway("ready"): "0x20"}),
         Case("one of two", 5, 0, {gateway("ready"): "0x20", gateway("ready", "g2"): "1x20"}),
         Case("nobody runs one", 5, 0, {"up": "1x20"}),
+        Case("all are gone", 15, 1, {gateway("ready"): "1x5 stale"}),
+        Case(
+            "one of two is gone",
+            15,
+            0,
+            {gateway("ready"): "1x5 stale", gateway("ready", "g2"): "1x20"},
+        ),
+        Case(
+            "blue is not, green is",
+            5,
+            1,
+            {
+                gateway("ready", version="blue"): "0x20",
+                gateway("ready", "g2", version="green"): "1x20",
+            },
+        ),
     ),
     "MgeoGatewayErrors": (
         Case("one of twenty", 30, 1, requests(s200=95, s503=5)),
