@@ -182,7 +182,7 @@ async def test_a_reader_of_replies_that_breaks_costs_nobody_an_answer(
 
     async def breaks() -> None:
         nonlocal broken
-        while True:
+        while broken < 8:  # on a slow machine each costs those who ask a second or more
             await asyncio.sleep(0.7)
             for one in gc.get_objects():
                 if isinstance(one, AIOKafkaConsumer) and one._client._client_id == "mgeo-gateway":
