@@ -260,8 +260,10 @@ def _cutting_over(view: View) -> Change | None:
 
 def _baking(view: View) -> Change | None:
     bake = view.rollout.policy.bake
+    # The alarm is written nowhere: whether it rings, a term knows once it has folded and judged.
+    heard = view.observation.evidence is not None
     unharmed = not harmed(view.rollout.judgement) and alarm_of(view) is None
-    if unharmed and _held_long_enough(view, bake.duration, bake.min_results):
+    if heard and unharmed and _held_long_enough(view, bake.duration, bake.min_results):
         return Change(
             Phase.PROMOTED,
             Cause.BAKED,
@@ -347,7 +349,7 @@ def _held_too_long(view: View, duration: timedelta, min_results: int) -> Change 
     elif view.rollout.served < min_results:
         code = "too_few_results"
         why = f"{view.rollout.served} of {min_results} addresses were served"
-    elif not view.fresh:
+    elif not view.fresh or view.observation.evidence is None:
         code, why = "stale_evidence", "the evidence is not fresh"
     else:
         code, why = "held_too_long", "harm was seen, and the policy rolls nothing back by itself"

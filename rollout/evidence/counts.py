@@ -45,7 +45,7 @@ class Counts:
                 self.paired += 1
                 self.addresses += evidence.size
                 self.partitions.add(evidence.partition)
-                if evidence.input_ms is not None:
+                if evidence.input_ms is not None and evidence.input_ms >= 0:  # -1: it has no time
                     self._seen_at(min(evidence.input_ms, now_ms))
             case "unreadable":
                 self.unreadable += 1

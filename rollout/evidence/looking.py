@@ -41,6 +41,7 @@ def look_at(cut: Cut, rollout: Rollout, accounting: Accounting, expired: tuple[i
         lag_records=sum(max(0, end - passed[p]) for p, end in cut.events.items()),
         input_records=sum(max(0, end - begun[p]) for p, end in cut.events.items()),
         replaying=_is_replaying(rollout, passed),
+        of_the_past=rollout.replay is not None,
         expired=expired,
     )
 

@@ -19,6 +19,7 @@ class Look:
         lag_records: input records that the shadow has not passed yet.
         input_records: input records since the shadow's first offset, passed or not.
         replaying: a replay is under way: its newest input is old by nature, not stale.
+        of_the_past: a replay was asked for: the time that its inputs span counts as evidence.
         expired: partitions whose evidence was deleted before it was read.
     """
 
@@ -29,4 +30,5 @@ class Look:
     lag_records: int
     input_records: int
     replaying: bool = False
+    of_the_past: bool = False
     expired: tuple[int, ...] = field(default=())

@@ -239,8 +239,12 @@ def _listed(missing: Sequence[tuple[str, str]]) -> str:
 
 
 def _span_ms(seen: Accounting, look: Look) -> int:
-    """How long a time the evidence speaks for: of traffic, or of shadowing."""
-    if seen.oldest_input_ms is None or seen.newest_input_ms is None:
+    """How long a time the evidence speaks for: of shadowing, and in a replay of its traffic.
+
+    Live traffic's own times count for nothing: they go on in a pause, and one record with an old
+    one would be years.
+    """
+    if not look.of_the_past or seen.oldest_input_ms is None or seen.newest_input_ms is None:
         return look.elapsed_ms
     return max(look.elapsed_ms, seen.newest_input_ms - seen.oldest_input_ms)
 

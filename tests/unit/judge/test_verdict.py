@@ -107,7 +107,12 @@ def test_full_gates_that_are_proven_wait_for_the_others() -> None:
     "short",
     [
         {"accounting": {"partitions_with_pairs": 3}},
-        {"elapsed_ms": HOUR_MS // 2, "accounting": {"oldest_input_ms": 2 * HOUR_MS - 60_000}},
+        {"elapsed_ms": HOUR_MS // 2},
+        {
+            "elapsed_ms": HOUR_MS // 2,
+            "of_the_past": True,
+            "accounting": {"oldest_input_ms": 2 * HOUR_MS - 60_000},
+        },
     ],
 )
 def test_evidence_of_too_few_partitions_or_minutes_does_not_pass(short: dict[str, Any]) -> None:
@@ -115,7 +120,12 @@ def test_evidence_of_too_few_partitions_or_minutes_does_not_pass(short: dict[str
 
 
 def test_a_replay_of_hours_counts_as_hours_though_it_ran_for_minutes() -> None:
-    assert judge().look(look(elapsed_ms=60_000, replaying=True)).verdict == "pass"
+    assert judge().look(look(elapsed_ms=60_000, of_the_past=True)).verdict == "pass"
+
+
+def test_live_traffic_counts_by_the_time_of_shadowing_alone() -> None:
+    """Its own times go on in a pause, and one record with an old one would be years."""
+    assert judge().look(look(elapsed_ms=HOUR_MS // 2)).verdict == "continue"
 
 
 def test_too_few_distinct_addresses_do_not_pass_though_all_is_proven() -> None:

@@ -386,6 +386,24 @@ def test_where_the_policy_rolls_nothing_back_an_alarm_keeps_it_from_promotion() 
     assert (plane.phase, plane.rollout.code) == ("ROLLING_BACK", "held_too_long")
 
 
+@pytest.mark.parametrize("rolls_back", [True, False])
+def test_a_successor_promotes_nothing_before_it_has_judged_by_itself(rolls_back: bool) -> None:
+    """Whether the bake's alarm rings is in no record: it has to be found anew."""
+    bake = BakePolicy(min_results=1000, auto_rollback=rolls_back)
+    plane = Plane()
+    plane.reach("BAKING", POLICY.model_copy(update={"bake": bake}))
+    plane.now += bake.duration - timedelta(seconds=1)
+    plane.cut("pass", "all_gates_passed", served=(5000, 0))
+    plane.decide()
+    plane.evidence = None  # of the new term
+    plane.wait(seconds=2)
+    plane.decide()
+    assert plane.phase == "BAKING"
+    plane.cut("pass", "all_gates_passed", served=(5000, 0))
+    plane.decide()
+    assert plane.phase == "PROMOTED"
+
+
 @pytest.mark.parametrize("phase", SERVED)
 def test_the_ceiling_on_served_errors_is_a_rate_and_not_one_error(phase: Phase) -> None:
     plane = at(phase)
