@@ -5,27 +5,19 @@ The one reader of it for everybody who is not a lane. Reads only, and holds no r
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    NotCoordinatorForGroupError,
-)
 
+from contracts.group_offsets import stored_offsets
 from contracts.offset_metadata import OffsetMetadata
 from contracts.rollout import Offsets
 from contracts.settings import KafkaSettings, client_options
 
 COORDINATOR_WITHIN_S: Final = 30.0
 """A new cluster makes its topic of groups only when it is first asked for one."""
-
-_ASK_AGAIN_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +51,8 @@ async def read_group(
     Raises:
         KafkaError: Kafka does not answer, or has no coordinator by then.
     """
-    deadline = time.monotonic() + within_s
-    while True:
-        try:
-            found = await admin.list_consumer_group_offsets(group)
-            break
-        except (
-            GroupCoordinatorNotAvailableError,
-            GroupLoadInProgressError,
-            NotCoordinatorForGroupError,
-        ):
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(_ASK_AGAIN_S)
-    mine = {
-        pair.partition: at for pair, at in found.items() if pair.topic == topic and at.offset >= 0
-    }
+    found = await stored_offsets(admin, group, within_s=within_s)
+    mine = {pair.partition: at for pair, at in found.items() if pair.topic == topic}
     return GroupNotes(
         {partition: int(at.offset) for partition, at in mine.items()},
         {

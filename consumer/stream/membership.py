@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -30,10 +30,14 @@ from consumer.stream.telemetry import Telemetry
 from consumer.stream.waiting import first_of, let_go, or_event
 from contracts.access import refusal
 from contracts.errors import FatalError
+from contracts.group_offsets import stored_offsets
 from contracts.logs import get_logger
 from contracts.offset_metadata import OffsetMetadata
 
 _log = get_logger(__name__)
+
+_COORDINATOR_WITHIN_S: Final = 10.0
+"""For a partition to open: brokers that restart hand the group on within seconds."""
 
 _LEAVE_S = 10.0
 
@@ -421,11 +425,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         return serving
 
     async def _read_committed(self, partition: TopicPartition) -> tuple[int | None, OffsetMetadata]:
-        offsets = await self._admin.list_consumer_group_offsets(
-            self._plan.group, partitions=[partition]
+        offsets = await stored_offsets(
+            self._admin, self._plan.group, [partition], within_s=_COORDINATOR_WITHIN_S
         )
         found = offsets.get(partition)
-        if found is None or found.offset < 0:
+        if found is None:
             return None, OffsetMetadata()
         return found.offset, OffsetMetadata.decode(found.metadata) or OffsetMetadata()
 

@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.errors import FatalError
 from contracts.events import Address, AddressBatch
+from contracts.group_offsets import stored_offsets
 from contracts.headers import header
 from contracts.settings import KafkaSettings, client_options
 from contracts.spec import ModelSpec
@@ -177,7 +178,7 @@ async def until_committed(kafka: KafkaSettings, worker: WorkerProcess, *, timeou
     await admin.start()
     try:
         while True:
-            offsets = await admin.list_consumer_group_offsets(kafka.names.stable_group)
+            offsets = await stored_offsets(admin, kafka.names.stable_group)
             done = {
                 partition.partition: found.offset
                 for partition, found in offsets.items()
