@@ -170,6 +170,17 @@ def check_request(request: RolloutRequest, rollout: Rollout) -> Iterator[Differe
         )
 
 
+def _approved_at(chronicle: Chronicle, went_on: datetime) -> datetime:
+    """When the approval was judged, and had to be good: in a pause that is before it went on."""
+    judged = [
+        at
+        for one in chronicle.requests
+        if one.entry.kind == "approve" and one.entry.accepted and not one.entry.code
+        if (at := datetime.fromisoformat(one.at)) <= went_on
+    ]
+    return judged[-1] if judged else went_on
+
+
 def check_approval(
     chronicle: Chronicle,
     rollout: Rollout,
@@ -211,7 +222,7 @@ def check_approval(
         cluster=chronicle.incarnation,
         rollout_id=rollout.rollout_id,
         decision=digest,
-        now=datetime.fromisoformat(first.at),
+        now=_approved_at(chronicle, datetime.fromisoformat(first.at)),
     )
     if said is not None:
         return [Difference("approval.signature", said[0], "a good approval", said[1])], ""

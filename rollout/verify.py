@@ -15,13 +15,13 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
-from contracts.audit import CutEntry, TransitionEntry
+from contracts.audit import CutEntry, RequestEntry, TransitionEntry
 from contracts.errors import MgeoError, PermanentError
 from contracts.requests import RolloutRequest, decode_request
 from contracts.rollout import Rollout
 from contracts.topics import TopicNames
 from rollout.approvals import Keyring
-from rollout.chronicle import Chronicle, Decided, Moved, RecordedCut
+from rollout.chronicle import Asked, Chronicle, Decided, Moved, RecordedCut
 from rollout.differences import Difference
 from rollout.evidence.archive import refold
 from rollout.logbook import Progress, expired, newest_state, read_chronicle, refolded, silent, until
@@ -270,6 +270,21 @@ def _chronicle_of(
     """What the audit would say, from what the report kept of it."""
     chronicle = Chronicle(rollout.rollout_id, data.incarnation, rollout, rollout)
     chronicle.tries[rollout.pair] = rollout.attempt - 1
+    chronicle.requests.extend(
+        Asked(
+            one.at,
+            RequestEntry(
+                request_id="",
+                kind=one.kind,
+                offset=-1,
+                accepted=one.accepted,
+                code=one.code,
+                message=one.message,
+                requested_by=one.requested_by,
+            ),
+        )
+        for one in data.requests
+    )
     chronicle.cuts.extend(map(RecordedCut.of, entries))
     chronicle.transitions.extend(
         Moved(

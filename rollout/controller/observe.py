@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
 
-from contracts.access import check_visible
+from contracts.access import check_visible, not_authorized
 from contracts.topics import TopicNames
 from rollout.group_notes import GroupNotes, read_group
 
@@ -26,6 +27,7 @@ class Observer:
     def __init__(self, client_options: Mapping[str, Any], names: TopicNames) -> None:
         self._admin = AIOKafkaAdminClient(client_id="mgeo-controller", **client_options)
         self._names = names
+        self._interactive = False
 
     async def open(self) -> None:
         """Connect."""
@@ -46,13 +48,27 @@ class Observer:
         return [topic["topic"] for topic in found if topic["error_code"] != 0]
 
     async def partitions(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Those of ``address.events``, and of ``address.interactive``: a cluster may lack it."""
+        """Those of ``address.events``, and of ``address.interactive``: a cluster may lack it.
+
+        Only a topic that Kafka does not know is absent, and only until it was seen: taken for
+        absent by mistake, nobody would wait for what is served there.
+
+        Raises:
+            AccessRefusedError: this user may not even see one of them.
+            KafkaError: whatever else Kafka says of one of them.
+        """
         found = await self._admin.describe_topics(list(self._names.inputs))
-        numbers = {
-            topic["topic"]: tuple(sorted(int(one["partition"]) for one in topic["partitions"]))
-            for topic in found
-            if topic["error_code"] == 0
-        }
+        check_visible(found)
+        numbers: dict[str, tuple[int, ...]] = {}
+        for topic in found:
+            name, code = topic["topic"], topic["error_code"]
+            if code == 0:
+                numbers[name] = tuple(sorted(int(one["partition"]) for one in topic["partitions"]))
+            elif code != UnknownTopicOrPartitionError.errno or (
+                name == self._names.interactive and self._interactive
+            ):
+                raise for_code(code)(f"the partitions of {name} cannot be seen")
+        self._interactive |= self._names.interactive in numbers
         return numbers.get(self._names.events, ()), numbers.get(self._names.interactive, ())
 
     async def group(self, name: str, topic: str) -> GroupNotes:
@@ -61,11 +77,20 @@ class Observer:
         return await read_group(self._admin, name, topic, within_s=0.0)
 
     async def retention_ms(self, topic: str) -> int:
-        """For how long a topic keeps records, in milliseconds; -1 means for ever."""
+        """For how long a topic keeps records, in milliseconds; -1 means for ever.
+
+        Raises:
+            AccessRefusedError: this user may not see the topic's settings.
+            KafkaError: whatever else Kafka says instead.
+        """
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs={RETENTION: ""})
         for answer in await self._admin.describe_configs([resource]):
             for code, _message, _kind, _name, entries in answer.resources:
-                for entry in entries if code == 0 else ():
+                if code == TopicAuthorizationFailedError.errno:
+                    raise not_authorized("topic", topic)
+                if code:
+                    raise for_code(code)(f"the settings of {topic} cannot be seen")
+                for entry in entries:
                     if entry[0] == RETENTION:
                         return int(entry[1])
         return -1

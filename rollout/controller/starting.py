@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Protocol
 
+from contracts.access import AccessRefusedError
 from contracts.control import RolloutState
 from contracts.durations import format_duration
 from contracts.policy import Policy
@@ -102,13 +103,22 @@ class Starting:
             tries=memory.tried(start.reference(state.serving.stable), start.candidate),
             known_ids=frozenset(memory.ids),
             guardrail=self._objection(start),
-            retention=await self._retention(start, beginnings, now),
+            retention=await self._kept_long_enough(start, beginnings, now),
         )
 
     def _objection(self, start: StartRequest) -> tuple[str, str] | None:
         rails = self._guardrails
         found = () if rails is None else rails.objections(start.policy, start.golden)
         return (found[0].field, "; ".join(one.message for one in found)) if found else None
+
+    async def _kept_long_enough(
+        self, start: StartRequest, beginnings: Offsets, now: datetime
+    ) -> tuple[str, str] | None:
+        try:
+            return await self._retention(start, beginnings, now)
+        except AccessRefusedError as error:
+            # What may not be seen is no "for ever"; and no waiting makes it be seen.
+            return error.code, str(error)
 
     async def _retention(
         self, start: StartRequest, beginnings: Offsets, now: datetime

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from contracts.access import AccessRefusedError
 from contracts.control import RolloutState
 from contracts.errors import FatalError, MgeoError, PermanentError, TransientError
 from contracts.logs import get_logger
@@ -301,7 +302,7 @@ class Term:
             if state.phase == Phase.WARMING:
                 group = names.shadow_group(state.rollout.rollout_id)
                 shadow_notes = (await observer.group(group, names.events)).notes
-        except (KafkaError, OSError) as error:
+        except (KafkaError, OSError, AccessRefusedError) as error:
             _log.warning("adoption not seen", error=type(error).__name__)
             return replace(last, evidence=None)
         return Observation(

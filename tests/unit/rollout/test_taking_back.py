@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 
 import pytest
 
@@ -14,6 +15,7 @@ from deploy.rollouts import no_way_back, the_current
 from rollout.approvals import Keyring, new_key, sign
 from rollout.chronicle import Chronicle
 from rollout.controller.memory import AuditMemory
+from rollout.controller.timing import stamp
 from rollout.history import Rollouts
 from rollout.recomputing import check_approval
 from rollout.standing import standing_from_audit, standing_of, way_back
@@ -278,6 +280,30 @@ def test_the_approval_of_what_was_taken_back_is_still_the_one_of_its_passing() -
     assert differing(archived, plane.keyring, last_decision_only=True) == []
     assert differing(archived, other, last_decision_only=True) == ["approval.signature"]
     assert differing(archived, plane.keyring) == ["approval.decision"], "the audit has to have it"
+
+
+def test_an_approval_has_to_be_good_when_it_is_judged_and_not_when_a_pause_ends() -> None:
+    pem, public = new_key()
+    plane = Plane(keyring={"alice": base64.b64decode(public)})
+    plane.reach("AWAITING_APPROVAL", with_approval())
+    decision = plane.rollout.decision
+    assert decision is not None
+    plane.verb("pause")
+    approval = sign(
+        pem, key_id="alice", cluster=plane.state.incarnation, rollout_id="r-1",
+        decision=decision.digest, expires_at=stamp(plane.now + timedelta(minutes=10)),
+    )  # fmt: skip
+    plane.approve(approval)
+    plane.wait(hours=1)
+    plane.verb("resume")
+    plane.decide()
+    assert plane.phase == "STAGING"
+    chronicle = of(plane, "r-1")
+    assert check_approval(chronicle, plane.rollout, plane.keyring)[0] == []
+
+    chronicle.requests.clear()  # as if nobody had been asked before it went on
+    [wrong], _ = check_approval(chronicle, plane.rollout, plane.keyring)
+    assert wrong.field == "approval.signature"
 
 
 def _told(plane: Plane) -> str | None:
