@@ -15,21 +15,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    NotCoordinatorForGroupError,
-    for_code,
-)
+from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 _ASK_AGAIN_S: Final = 0.2
-_MOVING: Final = (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    NotCoordinatorForGroupError,
-)
 
 
 async def stored_offsets(
@@ -46,7 +36,7 @@ async def stored_offsets(
         group: its name.
         partitions: which; all that have one when None.
         within_s: seconds that the group's coordinator may take to be there, as in a new cluster
-            or while brokers restart.
+            or while brokers restart: whatever passes is waited for.
 
     Raises:
         KafkaError: Kafka does not answer, refuses, or has no coordinator by then.
@@ -55,8 +45,8 @@ async def stored_offsets(
     while True:
         try:
             return await _ask(admin, group, partitions)
-        except _MOVING:
-            if time.monotonic() > deadline:
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() > deadline:
                 raise
             await asyncio.sleep(_ASK_AGAIN_S)
 

@@ -92,6 +92,7 @@ class AddressPublisher:
         self._in_order = asyncio.Lock()
         self._room = asyncio.Semaphore(self._settings.publish_in_flight_records)
         self._unconfirmed: set[asyncio.Task[PublishedRecord]] = set()
+        self._unseen: BaseException | None = None
 
     @property
     def topic(self) -> str:
@@ -131,7 +132,8 @@ class AddressPublisher:
         finally:
             if producer is not None:
                 await close(producer)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        failures = [] if self._unseen is None else [self._unseen]
+        failures += [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if failures and error is None:
             raise failures[0]
 
@@ -181,13 +183,22 @@ class AddressPublisher:
             code = packing.rejected[0].code
             raise PermanentError("none of the addresses can be published", code=code)
         record_key = key.encode() if isinstance(key, str) else key
-        confirmations = [
-            await self.send(record, event_id=event_id, key=record_key, traceparent=traceparent)
+        confirmations: list[asyncio.Task[PublishedRecord]] = []
+        try:
             for record, event_id in zip(
                 packing.records, _event_ids(batch_id, len(packing.records)), strict=True
-            )
-        ]
-        await asyncio.wait(confirmations)  # cancelling this leaves them to the context's end
+            ):
+                confirmations.append(
+                    await self.send(
+                        record, event_id=event_id, key=record_key, traceparent=traceparent
+                    )
+                )
+            await asyncio.wait(confirmations)
+        except BaseException:
+            # Nobody awaits them any more. Leaving the context still waits for those on their way.
+            for confirmation in confirmations:
+                confirmation.add_done_callback(self._given_up)
+            raise
         self._unconfirmed.difference_update(confirmations)
         records = tuple(confirmation.result() for confirmation in confirmations)
         return PublishedBatch(batch_id, records, packing.rejected)
@@ -265,6 +276,12 @@ class AddressPublisher:
         if not task.cancelled() and task.exception() is None:
             self._unconfirmed.discard(task)
         # A failed one stays, so that leaving the context raises it.
+
+    def _given_up(self, task: asyncio.Task[PublishedRecord]) -> None:
+        """Keep the first failure, and not every task: a publisher may be open for months."""
+        self._unconfirmed.discard(task)
+        if not task.cancelled() and self._unseen is None:
+            self._unseen = task.exception()
 
     @property
     def _open(self) -> AIOKafkaProducer:

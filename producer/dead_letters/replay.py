@@ -6,16 +6,16 @@ ledger that says so. Killed in the middle and repeated, it goes on where it stop
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from contracts.errors import UsageError
+from contracts.group_offsets import stored_offsets
 from contracts.limits import MIB, Limits
 from contracts.settings import KafkaSettings, client_options
 from contracts.topics import RECORD_OVERHEAD_BYTES, TopicNames
@@ -26,8 +26,8 @@ from producer.topic_log import Offsets, TopicLog
 
 _GROUP_RECORDS = 500
 _GROUP_BYTES = 8 * MIB
-_COORDINATOR_TRIES = 60
-_COORDINATOR_PAUSE_S = 0.5
+_COORDINATOR_WITHIN_S = 30.0
+"""A group's coordinator can take seconds to be there: in a new cluster, after a restart."""
 
 
 @dataclass(slots=True)
@@ -50,33 +50,36 @@ async def read_letters(kafka: KafkaSettings, selection: Selection) -> AsyncItera
             yield letter
 
 
-async def replayed_offsets(kafka: KafkaSettings) -> dict[int, Ledger]:
-    """The ledger of each partition of the dead-letter topic that has one."""
+async def replayed_offsets(
+    kafka: KafkaSettings, *, skip_unreadable: bool = False
+) -> dict[int, Ledger]:
+    """The ledger of each partition of the dead-letter topic that has one.
+
+    Args:
+        kafka: how to reach it.
+        skip_unreadable: leave out those that another program wrote.
+
+    Raises:
+        UsageError: ``bad_ledger`` at the first of them, where they are not left out.
+    """
     admin = AIOKafkaAdminClient(**client_options(kafka))
     await connect(admin, kafka)
     try:
         with translated(kafka):
-            stored = await _stored_offsets(admin, ledger_name(kafka))
+            stored = await stored_offsets(admin, ledger_name(kafka), within_s=_COORDINATOR_WITHIN_S)
     finally:
         await admin.close()
     topic = kafka.names.dead_letters
-    return {
-        pair.partition: Ledger.decode(entry.metadata)
-        for pair, entry in stored.items()
-        if pair.topic == topic and entry.offset >= 0
-    }
-
-
-async def _stored_offsets(admin: Any, group: str) -> Any:
-    # A group's coordinator can take seconds to be there: in a new cluster, after a restart.
-    for _ in range(_COORDINATOR_TRIES):
+    ledgers = {}
+    for pair, entry in stored.items():
+        if pair.topic != topic:
+            continue
         try:
-            return await admin.list_consumer_group_offsets(group)
-        except KafkaError as error:
-            if not error.retriable:
+            ledgers[pair.partition] = Ledger.decode(entry.metadata)
+        except UsageError:
+            if not skip_unreadable:
                 raise
-        await asyncio.sleep(_COORDINATOR_PAUSE_S)
-    return await admin.list_consumer_group_offsets(group)
+    return ledgers
 
 
 async def replay(
@@ -93,12 +96,12 @@ async def replay(
     and a header that names the dead letter.
 
     Args:
-        again: also those that were replayed before.
+        again: also those that were replayed before; what was replayed stays remembered.
         dry_run: only count them.
         limits: bounds on input records; default: the standard ones.
 
     Raises:
-        UsageError: ``ledger_full``, ``bad_ledger``, ``no_topic``.
+        UsageError: ``ledger_full``, ``no_topic``; without ``again`` also ``bad_ledger``.
         FatalError: another replay has taken over; what this one had finished counts.
     """
     report = ReplayReport()
@@ -112,12 +115,13 @@ async def replay(
         # Fences another replay, and ends what a killed one left open, before the ledger is read.
         await connect(producer, kafka)
     try:
-        ledgers = {} if again else await replayed_offsets(kafka)
+        # Read even if it is not asked: a commit replaces a partition's whole ledger.
+        ledgers = await replayed_offsets(kafka, skip_unreadable=again)
         async with TopicLog(kafka, kafka.names.dead_letters) as log:
             starts = await log.beginnings()
             group: list[DeadLetter] = []
             async for letter in _letters(log, selection):
-                if letter.offset in ledgers.get(letter.partition, Ledger()):
+                if not again and letter.offset in ledgers.get(letter.partition, Ledger()):
                     _count(report.replayed_before, letter)
                     continue
                 if dry_run:

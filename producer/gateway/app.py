@@ -33,7 +33,13 @@ from producer.gateway.bodies import batch_request, events_request, parse_request
 from producer.gateway.desk import Answer
 from producer.gateway.openapi import OPERATIONS, document
 from producer.gateway.problem import ProblemError, problem_body
-from producer.gateway.reading import ClientGoneError, check_head, patience_s, request_id
+from producer.gateway.reading import (
+    ClientGoneError,
+    CloseOnUnread,
+    check_head,
+    patience_s,
+    request_id,
+)
 from producer.gateway.versions import Wanted, wanted
 from producer.gateway.views import batch_body, events_body, parsed_body
 
@@ -191,6 +197,7 @@ def make_app(gateway: Gateway) -> FastAPI:
         openapi_url="/openapi.json",
         redirect_slashes=False,
     )
+    app.add_middleware(CloseOnUnread)
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to extend it
     for (method, path), handler in _HANDLERS.items():
         app.add_api_route(

@@ -6,7 +6,7 @@ texts share a place in it: whoever asked gets that place's result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from contracts.events import Track
@@ -52,13 +52,22 @@ class Coalescer:
     Args:
         window_s: how long the first request of a window waits for others.
         max_addresses: distinct texts at which a window closes early.
-        max_bytes: bytes of text at which it does; one text may be larger, alone.
+        max_bytes: bytes at which it does; one text may be larger, alone.
+        size_of: how many bytes a text takes in a record.
     """
 
-    def __init__(self, *, window_s: float, max_addresses: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        window_s: float,
+        max_addresses: int,
+        max_bytes: int,
+        size_of: Callable[[str], int],
+    ) -> None:
         self._window_s = window_s
         self._max_addresses = max_addresses
         self._max_bytes = max_bytes
+        self._size_of = size_of
         self._open: dict[Track | None, _Open] = {}
         self._track_of: dict[Ticket, Track | None] = {}
 
@@ -66,10 +75,10 @@ class Coalescer:
         """Put a request into its track's window; returns the windows that this closes."""
         closed: list[Group] = []
         window = self._open.get(track)
-        new = len(text.encode()) if window is None or text not in window.bytes_of else 0
+        new = self._size_of(text) if window is None or text not in window.bytes_of else 0
         if window is not None and window.size + new > self._max_bytes:
             closed += self._close(track)
-            window, new = None, len(text.encode())
+            window = None
         if window is None:
             window = self._open[track] = _Open(now)
         window.places[ticket] = text

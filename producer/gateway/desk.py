@@ -22,7 +22,7 @@ from contracts.logs import get_logger
 from contracts.metrics import Metrics
 from contracts.replies import ReplyTo
 from contracts.tracing import Step, tracer
-from producer.encoding import address_json, record_json
+from producer.encoding import address_json, frame_bytes, record_json
 from producer.gateway import admission
 from producer.gateway.admission import Bounds, Load, Pace
 from producer.gateway.coalescer import Coalescer, Group, Ticket
@@ -34,6 +34,8 @@ from producer.gateway.waiting import Places, Register, Waiting
 _log = get_logger(__name__)
 _SOURCE = "/mgeo/gateway"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LONGEST_NUMBER: Final = "z" * 13
+"""More records than a gateway ever publishes, in the digits of their numbers."""
 
 OUTCOMES: Final = ("answered", "refused", "late", "foreign", "unreadable")
 """What becomes of a reply: a label of ``mgeo_gateway_replies``."""
@@ -94,10 +96,14 @@ class Desk:
             settings.max_backlog_records,
             few_addresses=settings.window_addresses,
         )
+        room = limits.max_record_bytes - frame_bytes(
+            f"{identity.name}-{_LONGEST_NUMBER}", settings.source
+        )
         self._coalescer = Coalescer(
             window_s=settings.window_ms / 1000,
-            max_addresses=settings.window_addresses,
-            max_bytes=settings.window_bytes,
+            max_addresses=min(settings.window_addresses, limits.max_addresses),
+            max_bytes=min(settings.window_bytes, room),
+            size_of=self._element_bytes,
         )
         self._register = Register()
         self._pace = Pace()
@@ -309,13 +315,24 @@ class Desk:
             self._publish_group(group, now)
         self._set_timer(now)
 
+    def _element_bytes(self, text: str) -> int:
+        """The most that a text takes in a record of single requests, whatever its place there."""
+        longest_id = len(str(self._settings.window_addresses))
+        return len(address_json("1", text, self._limits)) - 1 + longest_id + len(",")
+
     def _publish_group(self, group: Group, now: float) -> None:
-        elements = [
-            address_json(str(place), text, self._limits)
-            for place, text in enumerate(group.texts, start=1)
-        ]
+        """Never raises: it is called for others, too, and by the timer."""
         places = {ticket: (place,) for ticket, place in group.places.items()}
-        self._publish(elements, places, group.track, now)
+        try:
+            elements = [
+                address_json(str(place), text, self._limits)
+                for place, text in enumerate(group.texts, start=1)
+            ]
+            self._publish(elements, places, group.track, now)
+        except ProblemError as error:
+            self._fail(places, error)
+        except MgeoError as error:
+            self._fail(places, _not_published(error))
 
     def _publish(
         self,

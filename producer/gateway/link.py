@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 from contracts.access import AccessRefusedError
 from contracts.control import RolloutState, decode_state, supersedes
 from contracts.errors import FatalError, MgeoError, PermanentError, TransientError
+from contracts.group_offsets import stored_offsets
 from contracts.headers import Header
 from contracts.limits import Limits
 from contracts.logs import get_logger
@@ -265,7 +266,7 @@ class Link:
         with translated(self._kafka):
             answers = await admin.describe_consumer_groups([group])
             members = sum(len(found[5]) for answer in answers for found in answer.groups)
-            committed = await admin.list_consumer_group_offsets(group)
+            committed = await stored_offsets(admin, group)
         # One look may fall between a member's leaving and its coming back.
         self._absent = 0 if members else self._absent + 1
         if members or self._absent >= _ABSENT_LOOKS:

@@ -14,7 +14,10 @@ from contracts.http import TIMEOUT_HEADER
 from producer.gateway.problem import ProblemError, field_fault
 from producer.gateway.settings import GatewaySettings
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _JSON: Final = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
 _WAIT: Final = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?:,|;|$)", re.IGNORECASE)
@@ -98,6 +101,46 @@ class BodyReader:
         return ProblemError(
             f"the body has more than {self._most} bytes", code="body_too_large", close=True
         )
+
+
+class CloseOnUnread:
+    """ASGI middleware: a request whose body nobody reads ends its connection with the answer.
+
+    The body may be without end, and what bounds bodies is only where they are read.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        if scope["type"] != "http" or not announces_body(scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        unread = True
+
+        async def reading() -> Message:
+            nonlocal unread
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                unread = False
+            return message
+
+        async def answering(message: Message) -> None:
+            if unread and message["type"] == "http.response.start":
+                headers = [one for one in message["headers"] if one[0].lower() != b"connection"]
+                message = {**message, "headers": [*headers, (b"connection", b"close")]}
+            await send(message)
+
+        await self._app(scope, reading, answering)
+
+
+def announces_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a body follows a request's head. Pure."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b" 0") != b"")
+        for name, value in headers
+    )
 
 
 def check_head(headers: Iterable[tuple[bytes, bytes]], most_bytes: int) -> None:

@@ -62,6 +62,12 @@ def bounded_protocol(settings: GatewaySettings) -> type[H11Protocol]:
             self._stop(self._head_timer, self._write_timer)
             super().connection_lost(exc)
 
+        def on_response_complete(self) -> None:
+            # An answer that did not wait for the body: nothing bounds what would still come of it.
+            if self.conn.their_state is h11.SEND_BODY:
+                self.transport.close()
+            super().on_response_complete()
+
         def pause_writing(self) -> None:
             super().pause_writing()
             self._write_timer = self.loop.call_later(write_timeout_s, self.transport.abort)

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from contracts.access import AccessRefusedError
 from contracts.certificates import watch_certificates
 from contracts.control import UNUSABLE, RolloutState
-from contracts.errors import MgeoError
+from contracts.errors import FatalError, MgeoError
 from contracts.http import AcceptedRecord, EventsAnswer, FieldFault, RejectedItem
 from contracts.limits import Limits
 from contracts.logs import get_logger
@@ -64,6 +64,7 @@ class Gateway:
         self._link = Link(kafka, self._topic, limits, self.metrics)
         self._desk: Desk | None = None
         self._publisher: AddressPublisher | None = None
+        self._publisher_failed = asyncio.Event()
         self._publishing = 0
         self._stopping = False
 
@@ -146,6 +147,13 @@ class Gateway:
                 "Kafka did not confirm by the deadline; the addresses may or may not be in the log",
                 code="deadline_exceeded",
             ) from None
+        except (FatalError, AccessRefusedError) as error:
+            # An idempotent producer may be unusable from here on: the number of what was refused
+            # is spent, and Kafka takes nothing that follows a gap. A new one begins anew.
+            if publisher is self._publisher and not self._publisher_failed.is_set():
+                self._publisher_failed.set()
+                _log.warning("publisher replaced", part="events", code=error.code)
+            raise
         finally:
             self._publishing -= 1
         rejected += [
@@ -241,19 +249,35 @@ class Gateway:
         return self._desk.reply
 
     async def _keep_publisher(self) -> NoReturn:
-        settings = ProducerSettings().model_copy(
-            update={"publish_linger_ms": _EVENTS_LINGER_MS, "limits": self.limits}
+        settings = ProducerSettings()
+        settings = settings.model_copy(
+            update={
+                "publish_linger_ms": _EVENTS_LINGER_MS,
+                # Nobody waits longer; it bounds how long a broken one takes to be left, too.
+                "publish_confirm_timeout_ms": min(
+                    settings.publish_confirm_timeout_ms, self.settings.max_timeout_ms
+                ),
+                "limits": self.limits,
+            }
         )
+        opened, told = False, False
         while True:
             try:
                 async with AddressPublisher(self._kafka, settings) as publisher:
+                    opened, told = True, False
+                    self._publisher_failed.clear()
                     self._publisher = publisher
                     try:
-                        await asyncio.Event().wait()
+                        await self._publisher_failed.wait()
                     finally:
                         self._publisher = None
-            except AccessRefusedError:
-                raise  # no waiting mends that
+            except AccessRefusedError as error:
+                if not opened:
+                    raise  # no waiting mends that
+                # A right that was there can come back, and the other paths do without this one.
+                if not told:
+                    _log.warning("not connected", part="events", code=error.code)
+                told = True
             except (MgeoError, OSError):
                 pass  # the link says that Kafka is away
             await asyncio.sleep(_EVENTS_AGAIN_S)

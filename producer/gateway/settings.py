@@ -38,7 +38,8 @@ class GatewaySettings(MgeoSettings):
     """A record of single requests is closed at so many addresses."""
 
     window_bytes: int = Field(default=64 * KIB, ge=KIB, le=MIB)
-    """A record of single requests is closed at so many bytes of text."""
+    """A record of single requests is closed at so many bytes of addresses, as JSON; sooner where
+    a record may not hold so many."""
 
     timeout_ms: int = Field(default=5_000, ge=1)
     """How long an answer may take where the caller says nothing."""

@@ -54,6 +54,10 @@ def mgeo(stream: KafkaSettings, mgeo_on: MgeoOn) -> Mgeo:
     return mgeo_on(stream)
 
 
+async def ledgers(stream: KafkaSettings) -> dict[int, tuple[tuple[int, int], ...]]:
+    return {p: ledger.ranges for p, ledger in (await replayed_offsets(stream)).items()}
+
+
 async def test_letters_are_selected_by_code_partition_offset_and_time(
     stream: KafkaSettings,
 ) -> None:
@@ -130,6 +134,9 @@ async def test_the_same_replay_twice_sends_once_unless_told(stream: KafkaSetting
     again = await replay(stream, Selection(partition=0, first=0, last=0), again=True)
     assert again.replayed == {"not_json": 1}
     assert len(await everything(stream, stream.names.events)) == 13
+    last = await replay(stream, Selection())
+    assert last.replayed == {}, "what was sent once more had made it forget the rest"
+    assert await ledgers(stream) == dict.fromkeys(range(3), ((0, 3),))
 
 
 async def test_a_replay_killed_before_its_commit_leaves_nothing_and_is_repeated_whole(
@@ -153,9 +160,7 @@ async def test_a_replay_killed_before_its_commit_leaves_nothing_and_is_repeated_
     values = [r.value for r in await everything(stream, stream.names.events)]
     assert b"half" not in values
     assert len(values) == 12
-    assert {
-        p: ledger.ranges for p, ledger in (await replayed_offsets(stream)).items()
-    } == dict.fromkeys(range(3), ((0, 3),))
+    assert await ledgers(stream) == dict.fromkeys(range(3), ((0, 3),))
 
 
 async def test_negative_control_without_its_ledger_a_repeat_doubles(
@@ -183,6 +188,12 @@ async def test_another_programs_group_is_not_taken_for_a_ledger(stream: KafkaSet
         await replay(stream, Selection())
     assert caught.value.code == "bad_ledger"
     assert await everything(stream, stream.names.events) == []
+
+    # The way out that the error names: that partition's ledger begins anew, the others go on.
+    await replay(stream, Selection(partition=1, first=0, last=1), again=True)
+    await replay(stream, Selection(partition=1, first=3, last=3), again=True)
+    await replay(stream, Selection(partition=0, first=2, last=2), again=True)
+    assert await ledgers(stream) == {0: ((2, 2),), 1: ((0, 1), (3, 3))}
 
 
 async def test_the_commands_list_without_content_and_replay(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from contracts.decode import decode_batch
 from contracts.limits import Limits
 from contracts.settings import KafkaSettings, client_options
+from contracts.topics import standard_topics
 from tests.brokers.admin import TopicFactory
+from tests.streams.eventually import eventually
 from tests.streams.gateway import RunningGateway, running_gateway
 from tests.streams.stand_in_replier import STABLE, Replier, running_replier, stream_with_state
 
@@ -117,6 +122,49 @@ async def test_events_are_acknowledged_with_where_they_are_in_the_log(
     assert (batch.batch_id, batch.source) == (accepted["batch_id"], "shop")
     assert [one.text for one in batch.addresses] == ["京", "沪"]
     assert found.key == b"k"
+
+
+async def test_events_go_on_after_kafka_refused_one_for_good(
+    gateway: RunningGateway, stream: KafkaSettings
+) -> None:
+    async def status() -> int:
+        async with gateway.client() as client:
+            body = {"addresses": ["京"], "key": "k"}  # one key: the same partition each time
+            return (await client.post("/events", json=body)).status_code
+
+    async def accepted() -> bool:
+        return await status() == 202
+
+    async def refused() -> bool:
+        return not await accepted()
+
+    assert await accepted()
+    async with bound_on_records(stream, 100):
+        await eventually(refused, "a record is larger than the topic takes")
+
+    # What was refused has spent a sequence number: the first to come after that meets the gap.
+    await eventually(accepted, "taken again")
+    assert [await status() for _ in range(3)] == [202] * 3
+
+
+@asynccontextmanager
+async def bound_on_records(stream: KafkaSettings, size: int) -> AsyncIterator[None]:
+    """The topic of events takes no record above this size."""
+    topic = stream.names.events
+    (spec,) = (one for one in standard_topics(stream.names) if one.name == topic)
+    before = dict(spec.config)
+    admin = AIOKafkaAdminClient(**client_options(stream))
+    await admin.start()
+
+    async def set_config(config: dict[str, str]) -> None:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=config)])
+
+    try:
+        await set_config(before | {"max.message.bytes": str(size)})
+        yield
+        await set_config(before)
+    finally:
+        await admin.close()
 
 
 async def test_events_of_which_none_is_an_address_are_refused_by_place(
