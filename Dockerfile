@@ -29,13 +29,16 @@ ARG TORCH_CUDA_INDEX=
 RUN --mount=type=cache,target=/root/.cache/pip \
     python /usr/local/bin/install-layer /layers/torch torch --index "${TORCH_CUDA_INDEX}"
 
+# EXTRA_PACKAGES: what a deployment needs beside, such as the backend of its object store ("s3fs").
 FROM torch-cpu AS parts-cpu
+ARG EXTRA_PACKAGES=
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python /usr/local/bin/install-layer /layers/worker worker
+    python /usr/local/bin/install-layer /layers/worker worker --extra "${EXTRA_PACKAGES}"
 
 FROM torch-cuda AS parts-cuda
+ARG EXTRA_PACKAGES=
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python /usr/local/bin/install-layer /layers/worker worker
+    python /usr/local/bin/install-layer /layers/worker worker --extra "${EXTRA_PACKAGES}"
 
 FROM parts-cpu AS parts-test
 RUN --mount=type=cache,target=/root/.cache/pip \

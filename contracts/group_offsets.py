@@ -12,12 +12,11 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, for_code
-from aiokafka.protocol.commit import OffsetFetchRequest
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+if TYPE_CHECKING:
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 _ASK_AGAIN_S: Final = 0.2
 
@@ -41,6 +40,8 @@ async def stored_offsets(
     Raises:
         KafkaError: Kafka does not answer, refuses, or has no coordinator by then.
     """
+    from aiokafka.errors import KafkaError
+
     deadline = time.monotonic() + within_s
     while True:
         try:
@@ -54,6 +55,9 @@ async def stored_offsets(
 async def _ask(
     admin: AIOKafkaAdminClient, group: str, partitions: Iterable[TopicPartition] | None
 ) -> dict[TopicPartition, OffsetAndMetadata]:
+    from aiokafka.protocol.commit import OffsetFetchRequest
+    from aiokafka.structs import OffsetAndMetadata, TopicPartition
+
     wanted = None if partitions is None else list(partitions)
     topics: dict[str, list[int]] = defaultdict(list)
     for one in wanted or ():
@@ -74,4 +78,6 @@ async def _ask(
 
 def _raise_for(code: int, group: str) -> None:
     if code:
+        from aiokafka.errors import for_code
+
         raise for_code(code)(f"the offsets of {group} cannot be read")

@@ -68,7 +68,7 @@ def switch(
 def switch_back(
     namespace: NamespaceOption = "mgeo",
     context: ContextOption = None,
-    smaller: SmallerOption = False,
+    smaller: Annotated[bool, typer.Option("--smaller", hidden=True)] = False,
     untried: Annotated[
         bool,
         typer.Option(
@@ -79,15 +79,14 @@ def switch_back(
 ) -> None:
     """Send callers back to the colour that served before the last switch; seconds.
 
-    Safe to repeat: a second one changes nothing.
+    Safe to repeat: a second one changes nothing. A colour with fewer pods is taken, with a warning.
     """
+    del smaller  # always so; scripts may still say it
     from deploy.switching import colours
     from deploy.switching.kubectl import Kubectl
     from deploy.switching.moving import move
 
-    done = move(
-        Kubectl(namespace, context), colours.switch_back, smaller=smaller, try_it=not untried
-    )
+    done = move(Kubectl(namespace, context), colours.switch_back, try_it=not untried)
     _say(done, output)
 
 
@@ -170,6 +169,8 @@ def scale_shadow(
 def _say(done: Switched, output: Output) -> None:
     from dataclasses import asdict
 
+    if done.warning:
+        note(f"Warning: {done.warning}")
     if output is Output.JSON:
         print_json(asdict(done))
         return

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import IO
 
 ENVIRONMENT = Path("/opt/mgeo")
 TOOLS = Path("/opt/build")
@@ -116,10 +117,26 @@ def install(names: list[str], index: str) -> None:
     run([*inside, *_bound(), *wanted])
 
 
-def run(command: list[str], **environment: str) -> None:
+def install_extra(packages: list[str]) -> None:
+    """Run pip for packages that are none of ours.
+
+    What is there stays as it is. ``constraints.txt`` would hold them to versions that only our
+    tests need, and with those the backend of S3 cannot be installed.
+    """
+    if not packages:
+        return
+    inside = [*PIP, "--python", str(ENVIRONMENT / "bin/python")]
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    there = TOOLS / "installed.txt"
+    with there.open("w", encoding="utf-8") as file:
+        run([*inside, "list", "--format", "freeze"], to=file)
+    run([*inside, "install", "--constraint", str(there), "--root-user-action", "ignore", *packages])
+
+
+def run(command: list[str], *, to: IO[str] | None = None, **environment: str) -> None:
     """Run a program and leave with its code if it fails."""
     done = subprocess.run(  # noqa: S603 - pip, and arguments of the Dockerfile
-        command, env={**os.environ, **environment}, check=False
+        command, env={**os.environ, **environment}, stdout=to, check=False
     )
     if done.returncode:
         sys.exit(done.returncode)
@@ -130,11 +147,13 @@ def main() -> None:
     parser.add_argument("layer", type=Path, help="folder that gets what was added")
     parser.add_argument("names", nargs="+", help="core, torch, an extra; or project, or checkout")
     parser.add_argument("--index", default="", help="package index for these packages alone")
+    parser.add_argument("--extra", default="", help="packages beside, as pip takes them")
     given = parser.parse_args()
     before = state_of(ENVIRONMENT)
     if not ENVIRONMENT.exists():
         run([sys.executable, "-m", "venv", "--without-pip", str(ENVIRONMENT)])
     install(given.names, given.index)
+    install_extra(given.extra.split())
     new: list[str] = []
     for name in added(before, state_of(ENVIRONMENT)):
         if is_ballast(name):

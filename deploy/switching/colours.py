@@ -177,13 +177,20 @@ def switch_back(standing: Standing) -> Move | None:
     )
 
 
-def check(standing: Standing, move: Move, *, smaller: bool = False) -> None:
+def check(standing: Standing, move: Move, *, smaller: bool = False) -> str:
     """Refuse a move to a colour that could not carry the callers.
+
+    The way back is never refused for its size: whoever takes it leaves something worse. An
+    autoscaler keeps an idle colour at its least number of pods and gives it more once it has
+    the callers.
 
     Args:
         standing: who serves.
         move: what is wanted.
         smaller: whether the target may have fewer pods than the source.
+
+    Returns:
+        What to look at afterwards, for people; empty when there is nothing.
 
     Raises:
         UsageError: ``colour_missing``, ``colour_not_ready`` or ``colour_too_small``.
@@ -201,13 +208,28 @@ def check(standing: Standing, move: Move, *, smaller: bool = False) -> None:
             code="colour_not_ready",
             hint=f"kubectl rollout status deployment/{ADDRESS}-{move.target} waits for it",
         )
-    if source is not None and target.ready < source.ready and not smaller:
+    if source is None or target.ready >= source.ready:
+        return ""
+    if move.way_back and not smaller:
         raise UsageError(
             f"{move.target} has {target.ready} pods where {move.source} needs {source.ready}",
             code="colour_too_small",
-            hint=f"kubectl scale deployment/{ADDRESS}-{move.target} --replicas={source.ready}, "
-            "or --smaller if that is meant",
+            hint=_more_pods(move.target, source.ready) + ", or --smaller if that is meant",
         )
+    return (
+        f"{move.target} has {target.ready} pods where {move.source} had {source.ready}: it may "
+        "answer 429 until there are more"
+    )
+
+
+def _more_pods(colour: str, ready: int) -> str:
+    """How a colour without callers gets pods: an autoscaler undoes what ``kubectl scale`` does."""
+    name = f"{ADDRESS}-{colour}"
+    least = f"""--patch '{{"spec":{{"minReplicas":{ready}}}}}'"""
+    return (
+        f"kubectl patch hpa {name} --type=merge {least}, or without an autoscaler "
+        f"kubectl scale deployment/{name} --replicas={ready}"
+    )
 
 
 def patch(standing: Standing, move: Move) -> dict[str, Any]:

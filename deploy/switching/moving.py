@@ -40,6 +40,7 @@ class Switched:
         before: the one that had them.
         changed: False when it was so already.
         checks: what was looked at before.
+        warning: what to look at now, for people; empty when there is nothing.
         turned_s: from turning the Service until it led to the new pods alone.
         took_s: all in all.
     """
@@ -48,6 +49,7 @@ class Switched:
     before: str
     changed: bool
     checks: tuple[Check, ...] = ()
+    warning: str = ""
     turned_s: float = 0.0
     took_s: float = 0.0
 
@@ -80,7 +82,7 @@ def move(
     Args:
         cluster: where.
         choose: the rule: ``switch`` or ``switch_back``.
-        smaller: whether the target may have fewer pods.
+        smaller: whether the target may have fewer pods; the way back always may.
         try_it: whether the target has to parse an address first.
 
     Raises:
@@ -94,7 +96,7 @@ def move(
     wanted = choose(standing)
     if wanted is None:
         return Switched(standing.serving, standing.serving, changed=False)
-    check(standing, wanted, smaller=smaller)
+    warning = check(standing, wanted, smaller=smaller)
     checks: tuple[Check, ...] = ()
     if try_it:
         with cluster.forward(f"service/{ADDRESS}-{wanted.target}", PORT) as url:
@@ -116,6 +118,7 @@ def move(
         wanted.source,
         changed=True,
         checks=checks,
+        warning=warning,
         turned_s=round(ended - turned, 2),
         took_s=round(ended - began, 2),
     )

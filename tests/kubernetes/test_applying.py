@@ -27,7 +27,7 @@ def strictly(cluster: Cluster, things: list[Thing]) -> str:
     )
 
 
-@pytest.mark.parametrize("name", [*OVERLAYS, *VARIANTS])
+@pytest.mark.parametrize("name", [*OVERLAYS, *VARIANTS, "everything at once/topics"])
 def test_the_server_takes_every_object(installed: Cluster, name: str) -> None:
     things = list(rendered(name))
 

@@ -186,6 +186,50 @@ async def test_when_nothing_can_be_parsed_one_can_still_go_back(
     lead_to(forwarded, gateways.ports)
 
 
+async def test_eight_pods_serve_and_an_autoscaler_holds_the_other_colour_at_two(
+    forwarded: Cluster, gateways: Gateways, overlay: Path
+) -> None:
+    """The way there asks for pods first, and the way back goes as it is."""
+
+    def scale(colour: str, pods: int) -> None:
+        name = f"deployment/mgeo-gateway-{colour}"
+        forwarded.kubectl("-n", "mgeo", "scale", name, f"--replicas={pods}")
+
+    def least(pods: int) -> None:
+        change = json.dumps({"spec": {"minReplicas": pods}})
+        forwarded.kubectl(
+            *("-n", "mgeo", "patch", "hpa", "mgeo-gateway-green", "--type=merge"),
+            f"--patch={change}",
+        )
+
+    scale("blue", 8)
+    try:
+        rolled_out(forwarded, "mgeo-gateway-blue", at_least=8)
+        code, _, err = await mgeo(forwarded, "switch", "--to", "green")
+        assert code == 2
+        assert "kubectl patch hpa mgeo-gateway-green" in err
+
+        least(8)
+        rolled_out(forwarded, "mgeo-gateway-green", at_least=8)
+        lead_to(forwarded, gateways.ports)
+        code, _, err = await mgeo(forwarded, "switch", "--to", "green")
+        assert (code, serving(forwarded)) == (0, "green"), err
+
+        scale("blue", 2)
+        rolled_out(forwarded, "mgeo-gateway-blue")
+        lead_to(forwarded, gateways.ports)
+        code, _, err = await mgeo(forwarded, "switch-back")
+        assert (code, serving(forwarded)) == (0, "blue"), err
+        assert "blue has 2 pods where green had 8" in err
+    finally:
+        least(2)
+        for colour in ("blue", "green"):
+            scale(colour, 2)
+            rolled_out(forwarded, f"mgeo-gateway-{colour}")
+    # What was given back by hand is no conflict.
+    forwarded.kubectl("apply", "--server-side", "-k", str(overlay))
+
+
 async def test_of_two_that_switch_at_once_one_is_refused_or_finds_it_done(
     forwarded: Cluster,
 ) -> None:

@@ -83,6 +83,13 @@ def test_a_role_says_what_it_was_built_from(role: str) -> None:
         assert ("ARG", f"{name.upper()}=") in STAGES[role].steps
 
 
+@pytest.mark.parametrize("parts", ["parts-cpu", "parts-cuda"])
+def test_a_worker_may_have_packages_beside_and_has_none_unasked(parts: str) -> None:
+    steps = STAGES[parts].steps
+    assert steps[0] == ("ARG", "EXTRA_PACKAGES=")
+    assert '/layers/worker worker --extra "${EXTRA_PACKAGES}"' in steps[1][1]
+
+
 def test_every_base_is_pinned_to_one_content() -> None:
     (pinned,) = images_in(TEXT)
     given = {stage.base for stage in STAGES.values() if stage.base not in STAGES}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from deploy.image import install
 from deploy.image.install import added, is_ballast, lay_out, requirements, state_of
 
 ROOT = Path(__file__).parents[3]
@@ -76,3 +78,25 @@ def test_a_layer_that_would_change_one_below_is_refused(tmp_path: Path, spoil: s
 )
 def test_only_tests_and_headers_of_large_packages_are_left_out(path: str, left_out: bool) -> None:
     assert is_ballast(path) is left_out
+
+
+def test_packages_beside_leave_what_is_there_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: list[str], *, to: IO[str] | None = None) -> None:
+        ran.append(command)
+        if to is not None:
+            to.write("fsspec==2026.2.0\n")
+
+    monkeypatch.setattr(install, "TOOLS", tmp_path)
+    monkeypatch.setattr(install, "run", run)
+
+    install.install_extra([])
+    assert ran == []
+
+    install.install_extra(["s3fs", "gcsfs"])
+    bound = ran[-1][ran[-1].index("--constraint") + 1]
+    assert Path(bound).read_text("utf-8") == "fsspec==2026.2.0\n"
+    assert ran[-1][-2:] == ["s3fs", "gcsfs"]

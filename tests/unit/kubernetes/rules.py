@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from consumer.settings import ParserSettings
+from consumer.store.first_spec import precision_of
 from contracts.settings import MgeoSettings
+from contracts.topics import TopicNames
 from deploy.reference.settings import settings_models
 from deploy.topics import DEFAULT_PARTITIONS
 from tests.unit.kubernetes.trees import Thing, component, of_kind, pods
@@ -16,6 +19,24 @@ LEAVING_S = 15
 """After the drain: leaving the group, closing clients."""
 
 SCALED_BY_PHASE = "mgeo-shadow"
+
+USERS = {
+    "worker": "worker",
+    "shadow": "shadow",
+    "controller": "controller",
+    "gateway": "gateway",
+    "scaler": "shadow-scaler",
+    "topics": "admin",
+}
+"""What pods do, and which role of ``contracts.acls`` that is."""
+
+KEDAS_SECRET = "mgeo-kafka-scaler"  # noqa: S105  (its name)
+
+WAYS_OUT = {
+    "mgeo-store": (443, {"worker", "shadow", "controller", "topics"}),
+    "mgeo-traces": (4318, {"worker", "shadow", "controller", "gateway"}),
+}
+"""The policies of the component ``egress``: a port, and who gets to it."""
 
 Rule = Callable[[Sequence[Thing]], Iterator[str]]
 
@@ -250,7 +271,9 @@ def nothing_is_open_by_default(things: Sequence[Thing]) -> Iterator[str]:
         for rule in policy["spec"].get("ingress", ()):
             if not rule.get("ports") or not rule.get("from"):
                 yield f"{policy['metadata']['name']} lets anybody in"
-    for thing in of_kind(things, "Deployment"):
+    there = {one["metadata"]["name"] for one in policies}
+    for thing in of_kind(things, "Deployment", "Job"):
+        name, role = thing["metadata"]["name"], component(thing)
         mine = [one for one in policies if selects(one["spec"]["podSelector"], pod_labels(thing))]
         out = {
             port["port"]
@@ -258,19 +281,122 @@ def nothing_is_open_by_default(things: Sequence[Thing]) -> Iterator[str]:
             for rule in one["spec"].get("egress", ())
             for port in rule["ports"]
         }
-        if not {53, 9092} <= out:
-            yield f"{thing['metadata']['name']} cannot reach names and Kafka"
-        if (443 in out) != (component(thing) == "scaler"):
-            yield f"{thing['metadata']['name']} has the wrong way to the API server"
-        served = thing["spec"]["template"]["spec"]["containers"][0]["ports"][0]["name"]
+        wanted = {53, 9092} | ({443, 6443} if role == "scaler" else set())
+        wanted |= {port for way, (port, who) in WAYS_OUT.items() if way in there and role in who}
+        if out != wanted:
+            yield f"{name} gets out to {sorted(out)}, and needs {sorted(wanted)}"
+        ports = thing["spec"]["template"]["spec"]["containers"][0].get("ports", ())
+        served = {one["name"] for one in ports} if role != "scaler" else set()
         let_in = {
             port["port"]
             for one in mine
             for rule in one["spec"].get("ingress", ())
             for port in rule["ports"]
         }
-        if let_in != ({served} if component(thing) != "scaler" else set()):
-            yield f"{thing['metadata']['name']} is reached at {let_in}"
+        if let_in != served:
+            yield f"{name} is reached at {let_in}"
+
+
+def every_pod_is_its_own_user_of_kafka(things: Sequence[Thing]) -> Iterator[str]:
+    """Where Kafka asks who one is, each pod has the Secret of its role, and no other."""
+    for thing in of_kind(things, "Deployment", "Job"):
+        name, spec = thing["metadata"]["name"], thing["spec"]["template"]["spec"]
+        told = environment(things, spec)
+        secret = f"mgeo-kafka-{USERS[component(thing)]}"
+        asked = told.get("MGEO_KAFKA_SECURITY_PROTOCOL", "").startswith("SASL")
+        volumes = {one["name"]: one["secret"] for one in spec.get("volumes", ()) if "secret" in one}
+        if [one["secretName"] for one in volumes.values()] != ([secret] if asked else []):
+            yield f"{name} should have the Secret {secret if asked else 'of nobody'}"
+        if any(one.get("defaultMode") != 0o440 for one in volumes.values()):
+            yield f"{name} lets anybody in it read its Secret"
+        if not asked:
+            continue
+        places = {
+            one["mountPath"]
+            for one in spec["containers"][0]["volumeMounts"]
+            if one["name"] in volumes and one.get("readOnly")
+        }
+        for file, key in (
+            ("SASL_USERNAME", "username"),
+            ("SASL_PASSWORD", "password"),
+            ("SSL_CA", "ca.crt"),
+        ):
+            if told.get(f"MGEO_KAFKA_{file}_FILE") not in {f"{place}/{key}" for place in places}:
+                yield f"{name} does not look for its {key} where it is"
+
+
+def keda_asks_what_the_workers_are_told(things: Sequence[Thing]) -> Iterator[str]:
+    """The brokers, topics and group of the settings, and as the user that looks at the lag."""
+    for scaled in of_kind(things, "ScaledObject"):
+        wanted = scaled["spec"]["scaleTargetRef"]["name"]
+        spec = next(spec for name, spec in pods(things) if name == wanted)
+        told = environment(things, spec)
+        names = TopicNames(told.get("MGEO_TOPIC_PREFIX", ""))
+        asked = [one["metadata"] for one in scaled["spec"]["triggers"]]
+        if {one["topic"] for one in asked} != set(names.inputs):
+            yield f"KEDA looks at {[one['topic'] for one in asked]}"
+        if {one["consumerGroup"] for one in asked} != {names.stable_group}:
+            yield f"KEDA looks at the group {asked[0]['consumerGroup']}"
+        if {one["bootstrapServers"] for one in asked} != {told["MGEO_KAFKA_BOOTSTRAP_SERVERS"]}:
+            yield f"KEDA asks {asked[0]['bootstrapServers']}"
+        sasl = told.get("MGEO_KAFKA_SECURITY_PROTOCOL", "").startswith("SASL")
+        secrets = {
+            one["metadata"]["name"]: {ref["name"] for ref in one["spec"]["secretTargetRef"]}
+            for one in of_kind(things, "TriggerAuthentication")
+        }
+        for trigger in scaled["spec"]["triggers"]:
+            named = trigger.get("authenticationRef", {}).get("name")
+            if (secrets.get(named) == {KEDAS_SECRET}) is not sasl:
+                yield f"{trigger['name']} is asked for as the wrong user"
+            if (trigger["metadata"].get("tls"), trigger["metadata"].get("sasl")) != (
+                ("enable", "scram_sha512") if sasl else (None, None)
+            ):
+                yield f"{trigger['name']} is asked for in another way than the workers'"
+
+
+def the_job_is_told_what_the_pods_are_told(things: Sequence[Thing]) -> Iterator[str]:
+    """One map of settings for the overlay and its topics: two would be two systems."""
+    maps = {
+        source["configMapRef"]["name"]
+        for _, spec in pods(things)
+        for source in spec["containers"][0]["envFrom"]
+    }
+    if len(maps) != 1:
+        yield f"pods and job are told different things: {sorted(maps)}"
+
+
+def the_first_record_has_the_workers_precision(things: Sequence[Thing]) -> Iterator[str]:
+    """The record wins over every later setting, and its writers see no GPU."""
+    there = {component(one): one for one in of_kind(things, "Deployment", "Job")}
+    worker = there["worker"]["spec"]["template"]["spec"]
+    on_gpu = "nvidia.com/gpu" in worker["containers"][0]["resources"]["limits"]
+    asked = environment(things, worker).get("MGEO_PRECISION", "auto")
+    wanted = asked if asked != "auto" else "fp16" if on_gpu else "fp32"
+    for role in ("topics", "controller"):
+        told = environment(things, there[role]["spec"]["template"]["spec"])
+        parser = ParserSettings(
+            device=told.get("MGEO_DEVICE", "auto"), precision=told.get("MGEO_PRECISION", "auto")
+        )
+        blind = parser.device == parser.precision == "auto"
+        written = "fp32" if blind else precision_of(parser)
+        if written != wanted:
+            yield f"{role} would write {written}, and the workers run {wanted}"
+
+
+def the_job_has_the_model_that_it_names(things: Sequence[Thing]) -> Iterator[str]:
+    """Either it mounts the store that workers mount, or it runs their image, with their store."""
+    there = {component(one): one for one in of_kind(things, "Deployment", "Job")}
+    job, worker = (there[one]["spec"]["template"]["spec"] for one in ("topics", "worker"))
+    volumes = [
+        [one for one in spec["volumes"] if "persistentVolumeClaim" in one] for spec in (job, worker)
+    ]
+    if volumes[0] != volumes[1]:
+        yield "job and workers have different stores"
+    images = [spec["containers"][0]["image"] for spec in (job, worker)]
+    if not volumes[1] and images[0] != images[1]:
+        yield f"the job runs {images[0]}, and the model is in {images[1]}"
+    if len({environment(things, spec).get("MGEO_MODEL_STORE") for spec in (job, worker)}) != 1:
+        yield "job and workers look for models in different places"
 
 
 RULES: tuple[Rule, ...] = (
@@ -287,9 +413,18 @@ RULES: tuple[Rule, ...] = (
     everything_named_is_there,
     probes_ask_what_is_served,
     pods_are_spread_and_kept,
+    every_pod_is_its_own_user_of_kafka,
+    keda_asks_what_the_workers_are_told,
 )
-"""Those that hold of every overlay and of the topics' job. ``nothing_is_open_by_default`` holds
-where the policies are."""
+"""Those that hold of every overlay and of the topics' job."""
+
+RULES_TOGETHER: tuple[Rule, ...] = (
+    nothing_is_open_by_default,
+    the_job_is_told_what_the_pods_are_told,
+    the_first_record_has_the_workers_precision,
+    the_job_has_the_model_that_it_names,
+)
+"""Those that hold of an overlay and its topics' job together."""
 
 
 def environment(things: Sequence[Thing], spec: Thing) -> dict[str, str]:

@@ -155,12 +155,61 @@ def test_a_colour_that_cannot_carry_the_callers_is_refused(green: Colour | None,
     assert refused.value.code == code
 
 
-def test_a_smaller_colour_is_taken_when_that_is_meant() -> None:
-    before = standing(colours={"blue": colour("blue"), "green": colour("green", wanted=1, ready=1)})
+def under_load(serving: str, **changes: Any) -> Standing:
+    """As an autoscaler leaves it: eight pods where the callers are, two where they are not."""
+    sizes = {name: 8 if name == serving else 2 for name in COLOURS}
+    both = {name: colour(name, ready=size, wanted=size) for name, size in sizes.items()}
+    return standing(serving, colours=both, **changes)
+
+
+def test_a_switch_to_a_colour_that_is_too_small_says_how_it_gets_pods() -> None:
+    """`kubectl scale` alone would be undone: an idle colour is held at its autoscaler's least."""
+    before = under_load("blue")
     wanted = switch(before, "green")
     assert wanted is not None
 
-    check(before, wanted, smaller=True)
+    with pytest.raises(UsageError) as refused:
+        check(before, wanted)
+
+    assert refused.value.code == "colour_too_small"
+    assert "kubectl patch hpa mgeo-gateway-green" in refused.value.hint
+    assert '{"spec":{"minReplicas":8}}' in refused.value.hint
+
+
+def test_a_smaller_colour_is_taken_when_that_is_meant() -> None:
+    before = under_load("blue")
+    wanted = switch(before, "green")
+    assert wanted is not None
+
+    assert "green has 2 pods where blue had 8" in check(before, wanted, smaller=True)
+
+
+def test_the_way_back_is_never_refused_for_its_size() -> None:
+    before = under_load("green", way_back="blue")
+    wanted = switch_back(before)
+    assert wanted is not None
+
+    assert "blue has 2 pods where green had 8" in check(before, wanted)
+
+
+def test_the_way_back_must_be_ready_all_the_same() -> None:
+    before = under_load("green", way_back="blue")
+    none = replace(before, colours={**before.colours, "blue": colour("blue", wanted=0, ready=0)})
+    wanted = switch_back(none)
+    assert wanted is not None
+
+    with pytest.raises(UsageError) as refused:
+        check(none, wanted)
+
+    assert refused.value.code == "colour_not_ready"
+
+
+def test_a_colour_that_is_as_large_is_no_matter_for_a_warning() -> None:
+    before = standing()
+    wanted = switch(before, "green")
+    assert wanted is not None
+
+    assert check(before, wanted) == ""
 
 
 def test_a_colour_is_read_from_what_the_api_says() -> None:

@@ -7,6 +7,7 @@ import functools
 import json
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -16,6 +17,7 @@ import yaml
 from kubernetes_validate import utils
 from typer.core import TyperGroup
 
+from contracts.acls import roles
 from contracts.topics import TopicNames
 from deploy.cli.program import build as program
 from deploy.monitoring.jobs import CONTROLLER, GATEWAY, SHADOW, WORKER
@@ -35,17 +37,21 @@ from tests.unit.kubernetes.trees import (
     of_kind,
     pods,
     rendered,
+    together,
+    write_overlay,
 )
 
 OLDEST, NEWEST = "1.31", "1.37"
 """The Kubernetes releases that the tree is for: both ends of what can be checked."""
+
+BROKERS = "bootstrapServers"
 
 EXTENSIONS = {"ScaledObject", "TriggerAuthentication", "PodMonitor"}
 """Kinds that KEDA and the Prometheus Operator bring; a real API server checks them
 (``make kubernetes``)."""
 
 WHOLE = [name for name in (*OVERLAYS, *VARIANTS) if not name.endswith("topics")]
-ALL = [*OVERLAYS, *VARIANTS]
+ALL = [*WHOLE, *(f"{name}/topics" for name in WHOLE)]
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +76,18 @@ def test_every_overlay_keeps_the_rule(name: str, rule: rules.Rule) -> None:
     assert list(rule(rendered(name))) == []
 
 
+@pytest.mark.parametrize("rule", rules.RULES_TOGETHER, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("name", WHOLE)
-def test_every_overlay_is_closed_but_for_what_it_needs(name: str) -> None:
-    assert list(rules.nothing_is_open_by_default(rendered(name))) == []
+def test_every_overlay_keeps_the_rule_with_its_topics(name: str, rule: rules.Rule) -> None:
+    assert list(rule(together(name))) == []
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_way_out_beside_kafka_is_opened_by_whoever_asks_for_it(name: str) -> None:
+    asked = name in VARIANTS and "egress" in VARIANTS[name].components
+    there = {one["metadata"]["name"] for one in of_kind(rendered(name), "NetworkPolicy")}
+
+    assert there & set(rules.WAYS_OUT) == (set(rules.WAYS_OUT) if asked else set())
 
 
 def find(things: list[Any], kind: str, name: str) -> Any:
@@ -219,10 +234,155 @@ BREAKAGES: dict[str, tuple[rules.Rule, Callable[[list[Any]], object]]] = {
 }
 
 
-@pytest.mark.parametrize("breakage", BREAKAGES)
+def job(things: list[Any]) -> Any:
+    return find(things, "Job", "mgeo-topics")["spec"]["template"]["spec"]
+
+
+def tell(things: list[Any], **settings: str) -> None:
+    """Change what the pods of an overlay are told, and its job."""
+    name = box(things, "mgeo-worker")["envFrom"][0]["configMapRef"]["name"]
+    for thing in things:
+        if (thing["kind"], thing["metadata"]["name"]) == ("ConfigMap", name):
+            thing["data"].update(settings)
+
+
+BREAKAGES_TOGETHER: dict[str, tuple[str, rules.Rule, Callable[[list[Any]], object]]] = {
+    "another map for the job": (
+        "cpu",
+        rules.the_job_is_told_what_the_pods_are_told,
+        lambda all_: job(all_)["containers"][0]["envFrom"][0]["configMapRef"].update(
+            name="mgeo-settings-of-another-day"
+        ),
+    ),
+    "a GPU that the first record does not know of": (
+        "gpu",
+        rules.the_first_record_has_the_workers_precision,
+        lambda all_: tell(all_, MGEO_DEVICE="auto"),
+    ),
+    "a precision that the controller is not told": (
+        "gpu",
+        rules.the_first_record_has_the_workers_precision,
+        lambda all_: box(all_, "mgeo-worker")["env"].append(
+            {"name": "MGEO_PRECISION", "value": "bf16"}
+        ),
+    ),
+    "half precision without a GPU": (
+        "cpu",
+        rules.the_first_record_has_the_workers_precision,
+        lambda all_: tell(all_, MGEO_DEVICE="cuda"),
+    ),
+    "a job without the model": (
+        "small",
+        rules.the_job_has_the_model_that_it_names,
+        lambda all_: job(all_)["containers"][0].update(image="mgeo-stream/controller:0.1.0"),
+    ),
+    "a job with the model of processors": (
+        "model in the image",
+        rules.the_job_has_the_model_that_it_names,
+        lambda all_: job(all_)["containers"][0].update(image="mgeo-stream/worker:0.1.0"),
+    ),
+    "a job without the store": (
+        "cpu",
+        rules.the_job_has_the_model_that_it_names,
+        lambda all_: job(all_)["volumes"].pop(0),
+    ),
+    "a job that looks elsewhere": (
+        "cpu",
+        rules.the_job_has_the_model_that_it_names,
+        lambda all_: job(all_)["containers"][0]["env"].pop(1),
+    ),
+    "a job that gets to the store as nobody else": (
+        "object store and traces",
+        rules.nothing_is_open_by_default,
+        lambda all_: find(all_, "NetworkPolicy", "mgeo-store")["spec"]["podSelector"][
+            "matchExpressions"
+        ][0]["values"].remove("topics"),
+    ),
+    "a scaler that is traced": (
+        "object store and traces",
+        rules.nothing_is_open_by_default,
+        lambda all_: find(all_, "NetworkPolicy", "mgeo-traces")["spec"]["podSelector"][
+            "matchExpressions"
+        ][0]["values"].append("scaler"),
+    ),
+    "another role's user": (
+        "a user for each role",
+        rules.every_pod_is_its_own_user_of_kafka,
+        lambda all_: inside(all_, "mgeo-shadow")["volumes"][-1]["secret"].update(
+            secretName="mgeo-kafka-worker"
+        ),
+    ),
+    "a job without a user": (
+        "a user for each role",
+        rules.every_pod_is_its_own_user_of_kafka,
+        lambda all_: job(all_)["volumes"].pop(),
+    ),
+    "a Secret that anybody reads": (
+        "a user for each role",
+        rules.every_pod_is_its_own_user_of_kafka,
+        lambda all_: inside(all_, "mgeo-worker")["volumes"][-1]["secret"].pop("defaultMode"),
+    ),
+    "a Secret where nobody looks": (
+        "a user for each role",
+        rules.every_pod_is_its_own_user_of_kafka,
+        lambda all_: box(all_, "mgeo-worker")["volumeMounts"][-1].update(mountPath="/etc/kafka"),
+    ),
+    "a Secret where nobody asks": (
+        "cpu",
+        rules.every_pod_is_its_own_user_of_kafka,
+        lambda all_: inside(all_, "mgeo-worker")["volumes"].append(
+            {"name": "kafka", "secret": {"secretName": "mgeo-kafka-worker", "defaultMode": 0o440}}
+        ),
+    ),
+    "other brokers for KEDA": (
+        "gpu",
+        rules.keda_asks_what_the_workers_are_told,
+        lambda all_: tell(all_, MGEO_KAFKA_BOOTSTRAP_SERVERS="elsewhere.example.org:9092"),
+    ),
+    "another prefix for KEDA": (
+        "gpu",
+        rules.keda_asks_what_the_workers_are_told,
+        lambda all_: tell(all_, MGEO_TOPIC_PREFIX="crm."),
+    ),
+    "the other group for KEDA": (
+        "gpu",
+        rules.keda_asks_what_the_workers_are_told,
+        lambda all_: find(all_, "ScaledObject", "mgeo-worker")["spec"]["triggers"][0][
+            "metadata"
+        ].update(consumerGroup="mgeo.shadow"),
+    ),
+    "KEDA as nobody": (
+        "everything at once",
+        rules.keda_asks_what_the_workers_are_told,
+        lambda all_: find(all_, "ScaledObject", "mgeo-worker")["spec"]["triggers"][1].pop(
+            "authenticationRef"
+        ),
+    ),
+    "KEDA as a worker": (
+        "everything at once",
+        rules.keda_asks_what_the_workers_are_told,
+        lambda all_: find(all_, "TriggerAuthentication", "mgeo-kafka")["spec"]["secretTargetRef"][
+            0
+        ].update(name="mgeo-kafka-worker"),
+    ),
+    "KEDA without TLS": (
+        "everything at once",
+        rules.keda_asks_what_the_workers_are_told,
+        lambda all_: find(all_, "ScaledObject", "mgeo-worker")["spec"]["triggers"][0][
+            "metadata"
+        ].pop("tls"),
+    ),
+}
+
+
+@pytest.mark.parametrize("breakage", [*BREAKAGES, *BREAKAGES_TOGETHER])
 def test_what_breaks_a_rule_is_seen_by_it(breakage: str) -> None:
-    rule, spoil = BREAKAGES[breakage]
-    things: list[Any] = copy.deepcopy(list(rendered("by the processor")))
+    if breakage in BREAKAGES:
+        rule, spoil = BREAKAGES[breakage]
+        things: list[Any] = copy.deepcopy(list(rendered("by the processor")))
+    else:
+        name, rule, spoil = BREAKAGES_TOGETHER[breakage]
+        things = copy.deepcopy(list(together(name)))
     assert not list(rule(things))
 
     spoil(things)
@@ -231,10 +391,10 @@ def test_what_breaks_a_rule_is_seen_by_it(breakage: str) -> None:
 
 
 def test_every_rule_has_been_seen_broken() -> None:
-    assert {rule for rule, _ in BREAKAGES.values()} == {
-        *rules.RULES,
-        rules.nothing_is_open_by_default,
-    }
+    seen = {rule for rule, _ in BREAKAGES.values()}
+    seen |= {rule for _, rule, _ in BREAKAGES_TOGETHER.values()}
+
+    assert seen == {*rules.RULES, *rules.RULES_TOGETHER}
 
 
 def test_a_misspelt_field_is_refused() -> None:
@@ -289,12 +449,42 @@ def test_the_switch_says_who_scales(name: str, masters: dict[str, str]) -> None:
     assert numbers == (set() if masters else {"mgeo-worker", *(f"{ADDRESS}-{c}" for c in COLOURS)})
 
 
-def test_the_lag_that_is_scaled_by_is_the_workers_own() -> None:
-    names = TopicNames("")
-    triggers = of_kind(rendered("by the lag"), "ScaledObject")[0]["spec"]["triggers"]
+def test_keda_follows_another_address_and_a_prefix() -> None:
+    (scaled,) = of_kind(rendered("another Kafka"), "ScaledObject")
 
-    assert {one["metadata"]["topic"] for one in triggers} == {names.events, names.interactive}
-    assert {one["metadata"]["consumerGroup"] for one in triggers} == {names.stable_group}
+    assert [
+        (one["metadata"]["topic"], one["metadata"]["consumerGroup"], one["metadata"][BROKERS])
+        for one in scaled["spec"]["triggers"]
+    ] == [
+        (f"crm.test.{topic}", "crm.test.mgeo.stable", "a.example.org:9094,b.example.org:9094")
+        for topic in ("address.events", "address.interactive")
+    ]
+
+
+@pytest.mark.parametrize("setting", ["MGEO_KAFKA_BOOTSTRAP_SERVERS", "MGEO_TOPIC_PREFIX"])
+def test_keda_is_refused_without_the_settings_that_it_follows(setting: str, tmp_path: Path) -> None:
+    write_overlay(tmp_path, VARIANTS["by the lag"])
+    settings = tmp_path / "settings/kustomization.yaml"
+    lines = settings.read_text("utf-8").splitlines(keepends=True)
+    settings.write_text("".join(line for line in lines if setting not in line), "utf-8")
+
+    with pytest.raises(RuntimeError, match=setting):
+        build(tmp_path)
+
+
+def test_pods_are_users_that_rights_are_granted_to() -> None:
+    known = {role.name for role in roles(TopicNames(""))}
+
+    assert set(rules.USERS.values()) | {rules.KEDAS_SECRET.removeprefix("mgeo-kafka-")} <= known
+
+
+@pytest.mark.parametrize("name", ["small/topics", "model in the image/topics"])
+def test_a_job_with_pytorch_in_its_image_has_memory_and_time_for_it(name: str) -> None:
+    (thing,) = of_kind(rendered(name), "Job")
+    box = thing["spec"]["template"]["spec"]["containers"][0]
+
+    assert box["resources"]["limits"]["memory"] == "2Gi"
+    assert thing["spec"]["activeDeadlineSeconds"] == 1800
 
 
 def test_metrics_are_where_the_monitoring_looks_for_them() -> None:
