@@ -29,7 +29,18 @@ Rate = Annotated[float, Field(gt=0.0, lt=1.0), AfterValidator(_decidable)]
 _MOST: Final = 100_000_000
 """Addresses that a gate remembers at most, at 16 to 32 bytes each."""
 
-Positive = Annotated[timedelta, Field(gt=timedelta(0))]
+_SHORTEST: Final = timedelta(milliseconds=1)
+"""Durations are written in whole milliseconds: a shorter one would read back as none."""
+
+
+def _lasting(duration: timedelta) -> timedelta:
+    """What lasts no time can only fail, some of it after the candidate has served."""
+    if duration < _SHORTEST:
+        raise ValueError("it must last 1ms at least")
+    return duration
+
+
+Lasting = Annotated[Duration, AfterValidator(_lasting)]
 
 SLICE_KEYS: Final = ("prov",)
 
@@ -56,9 +67,9 @@ class ShadowPolicy(_Section):
     """After so many the gates take no more in: it bounds memory and the rollout's length."""
     min_duration: Duration = timedelta(hours=1)
     """Shadowing lasts at least so long, so that it sees more than one burst."""
-    max_duration: Duration = timedelta(hours=24)
+    max_duration: Lasting = timedelta(hours=24)
     """Without a verdict by then the rollout is inconclusive."""
-    stale_after: Duration = timedelta(minutes=5)
+    stale_after: Lasting = timedelta(minutes=5)
     """Evidence is stale when its newest input is older than this."""
     min_partitions_share: Share = 0.9
     """Part of the input's partitions that must have contributed pairs, of those with traffic."""
@@ -169,7 +180,7 @@ class ApprovalPolicy(_Section):
     """Whether a person signs the decision."""
 
     required: bool = False
-    valid_for: Duration = timedelta(hours=24)
+    valid_for: Lasting = timedelta(hours=24)
     """After so long without an approval the rollout is inconclusive."""
 
 
@@ -177,7 +188,7 @@ class CanaryStep(_Section):
     """One step: the candidate serves a share until time and results are there."""
 
     share: float = Field(gt=0.0, le=1.0)
-    duration: Duration
+    duration: Lasting
     min_results: int = Field(ge=1)
     """Addresses that the candidate must have served in this step."""
 
@@ -205,7 +216,7 @@ class CanaryPolicy(_Section):
 class BakePolicy(_Section):
     """After the cut-over: watched, and rolled back without asking."""
 
-    duration: Duration = timedelta(minutes=30)
+    duration: Lasting = timedelta(minutes=30)
     min_results: int = Field(default=10_000, ge=1)
     max_results: int = Field(default=1_000_000, ge=1, le=_MOST)
     """With ``alpha.rollback`` it sets the alarm's threshold: ``max_results / alpha.rollback``."""

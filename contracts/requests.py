@@ -21,6 +21,8 @@ COMPARED: Final = frozenset({"start", "approve", "resume"})
 
 _MAX_REQUEST_BYTES: Final = 256 * 1024
 _SHORT: Final = 200
+ROLLOUT_ID: Final = r"^[A-Za-z0-9._-]{1,200}$"
+"""It stands in terminals, comments, names of consumer groups and of folders as it is."""
 _LAST_MS: Final = 253_402_214_400_000
 """The last day of the year 9999, beyond which no calendar of ours goes."""
 
@@ -63,7 +65,7 @@ class RolloutRequest(Frozen):
 
     request_id: str = Field(min_length=1, max_length=_SHORT)
     kind: RequestKind
-    rollout_id: str = Field(default="", max_length=_SHORT)
+    rollout_id: str = Field(default="", pattern=ROLLOUT_ID)
     """The rollout it is about. For ``start``: the id that the new one shall have."""
     requested_at: str = Field(max_length=_SHORT)
     expires_at: str = Field(max_length=_SHORT)

@@ -18,6 +18,7 @@ from contracts.judgement import Verdict
 from contracts.phases import ENDED, Phase
 from contracts.rollout import GoldenOutcome, Rollout
 from contracts.spec import ModelSpec
+from rollout.evidence.production import is_input_fault
 from rollout.report.data import ServedFigures
 
 _PER_E: Final = 500
@@ -216,6 +217,9 @@ class _Group:
 class Served:
     """What was served, by model, track and serving epoch.
 
+    Addresses that are at fault themselves are left out, as in the error rate that a rollout is
+    judged by: they say nothing about a model.
+
     Attributes:
         uncounted: results beyond the limit of groups.
     """
@@ -237,8 +241,10 @@ class Served:
             return
         one = self._groups.setdefault(key, _Group(spec, key[1], key[2]))
         one.records += 1
-        one.addresses += len(batch.results)
         for result in batch.results:
+            if is_input_fault(result.status, result.error):
+                continue
+            one.addresses += 1
             one.errors += result.status == "error"
             if result.confidence is not None:
                 one.confidence += result.confidence

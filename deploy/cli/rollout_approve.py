@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from contracts.phases import Phase
 from deploy.cli.cluster import PrefixOption, cluster
 from deploy.cli.durations import seconds
 from deploy.cli.output import Output, OutputOption, note, print_json
@@ -21,6 +23,19 @@ if TYPE_CHECKING:
     from contracts.settings import KafkaSettings
     from rollout.client import RolloutClient
     from rollout.standing import Standing
+
+_APPROVED = frozenset(
+    {
+        Phase.AWAITING_APPROVAL,
+        Phase.STAGING,
+        Phase.CANARY,
+        Phase.CUTTING_OVER,
+        Phase.BAKING,
+        Phase.PROMOTED,
+    }
+)
+"""Phases of a rollout that goes on with its approval. One that was thrown out all the same is
+no success for whoever asks again."""
 
 
 def register(group: typer.Typer) -> None:
@@ -58,42 +73,94 @@ def approve(
     """Show what was decided and from what, and sign it.
 
     The signature binds cluster, rollout and the digest of the decision record: it is good for
-    nothing else, and only while the rollout waits for exactly that.
+    nothing else, and only while the rollout waits for exactly that. It is safe to repeat: a
+    decision that has its approval is not signed again, and that is no error.
     """
     kafka = cluster(topic_prefix)
     pem, name = _read_key(key), key_id or key.stem
     lasts = timedelta(seconds=seconds(valid_for))
-    current, record, state = asyncio.run(_awaited(kafka, rollout_id, decision))
-    _show(record, current)
-    if not yes:
-        _ask_person(current)
-    standing = asyncio.run(_approve(kafka, current, state, pem, name, lasts))
+    found = asyncio.run(_awaited(kafka, rollout_id, decision))
+    if isinstance(found, _Awaited):
+        _show(found.record, found.current)
+        if not yes:
+            _ask_person(found.current)
+        standing, fresh = asyncio.run(_approve(kafka, found, pem, name, lasts, decision))
+    else:
+        standing, fresh = found, False
+    _say(standing, output, fresh=fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """A decision that waits for its approval."""
+
+    current: Standing
+    record: DecisionRecord
+    state: RolloutState
+
+
+def is_approved(standing: Standing, wanted: str | None) -> bool:
+    """Whether this decision has its approval, and the rollout goes on with it or is promoted.
+
+    Args:
+        standing: where the rollout stands.
+        wanted: the digest of the decision that is meant; None: whichever it has.
+    """
+    decision, approval = standing.rollout.decision, standing.rollout.approval
+    if decision is None or approval is None or standing.phase not in _APPROVED:
+        return False
+    return approval.decision == decision.digest and wanted in (None, decision.digest)
+
+
+def _say(standing: Standing, output: Output, *, fresh: bool) -> None:
+    from deploy.cli.rollout_view import printable
+
+    decision, approval = standing.rollout.decision, standing.rollout.approval
+    key_id = approval.key_id if approval else ""
     if output is Output.JSON:
         print_json(
             {
                 "rollout_id": standing.rollout_id,
                 "request": "approve",
                 "accepted": True,
-                "decision": current.rollout.decision.digest if current.rollout.decision else None,
-                "key_id": name,
+                "already_so": not fresh,
+                "decision": decision.digest if decision else None,
+                "key_id": key_id,
                 "phase": str(standing.phase),
             }
         )
         return
-    print(f"approve {standing.rollout_id}: accepted with key {name}; now {standing.phase}")
-    note(f"See it through: mgeo rollout wait {standing.rollout_id}")
+    how = "accepted" if fresh else "approved already"
+    print(
+        printable(f"approve {standing.rollout_id}: {how} with key {key_id}; now {standing.phase}")
+    )
+    note(printable(f"See it through: mgeo rollout wait {standing.rollout_id}"))
 
 
 async def _awaited(
     kafka: KafkaSettings, rollout_id: str | None, wanted: str | None
-) -> tuple[Standing, DecisionRecord, RolloutState]:
+) -> _Awaited | Standing:
+    """What is to be signed; where that was done already, how the rollout stands."""
     from contracts.errors import IllegalTransition, UsageError
-    from contracts.phases import Phase
-    from deploy.rollouts import rollout_client, the_current
+    from deploy.rollouts import find_standing, rollout_client, the_current
 
     client = rollout_client(kafka)
     state = await client.state()
-    current = the_current(state, rollout_id, verb="approve")
+    try:
+        current = the_current(state, rollout_id, verb="approve")
+    except UsageError as error:
+        # Neither says which one is meant: the newest may be another one than was to be signed.
+        if rollout_id is None and wanted is None:
+            raise
+        if error.code not in ("rollout_ended", "no_rollout_running"):
+            raise
+        # It has ended; where another one has started since, that stands in the audit alone.
+        earlier = await find_standing(client, rollout_id)
+        if not is_approved(earlier, wanted):
+            raise
+        return earlier
+    if is_approved(current, wanted):
+        return current
     frozen = current.rollout.decision
     if state is None or current.phase is not Phase.AWAITING_APPROVAL or frozen is None:
         raise IllegalTransition(
@@ -107,7 +174,7 @@ async def _awaited(
             code="approval_other_decision",
             hint="look at its report again before you sign",
         )
-    return current, await _record(client, current, frozen.digest), state
+    return _Awaited(current, await _record(client, current, frozen.digest), state)
 
 
 async def _record(client: RolloutClient, current: Standing, digest: str) -> DecisionRecord:
@@ -132,19 +199,20 @@ async def _record(client: RolloutClient, current: Standing, digest: str) -> Deci
 
 def _show(record: DecisionRecord, current: Standing) -> None:
     """What is about to be signed, on standard error."""
-    from deploy.cli.rollout_view import WORDS, number
+    from deploy.cli.rollout_view import WORDS, number, printable
 
     digest = current.rollout.decision.digest if current.rollout.decision else ""
-    note(f"rollout    {record.rollout_id}, try {record.attempt}")
+    note(printable(f"rollout    {record.rollout_id}, try {record.attempt}"))
     note(f"candidate  {record.candidate.name}  {record.candidate.digest}")
     note(f"reference  {record.reference.name}  {record.reference.digest}")
     note(f"policy     {record.policy_digest}")
-    note(f"evidence   {record.outcomes:,} pairs in {record.cuts:,} cuts, chain {record.chain}")
+    pairs = f"{record.outcomes:,} pairs in {record.cuts:,} cuts"
+    note(printable(f"evidence   {pairs}, chain {record.chain}"))
     for gate in record.judgement.gates if record.judgement else ():
         if not gate.name.startswith("slice:") or gate.status != "passed":
             note(
-                f"  {gate.name:<18} {WORDS[gate.status]:<10} {number(gate.value):>9}  bound "
-                f"{number(gate.bound):>9}  threshold {number(gate.threshold):>9}"
+                f"  {printable(gate.name):<18} {WORDS[gate.status]:<10} {number(gate.value):>9}  "
+                f"bound {number(gate.bound):>9}  threshold {number(gate.threshold):>9}"
             )
     note(f"decision   {digest}")
 
@@ -156,7 +224,9 @@ def _ask_person(current: Standing) -> None:
         raise UsageError(
             "nobody is there to say yes", code="not_confirmed", hint="in a script give --yes"
         )
-    typer.confirm(f"Approve {current.rollout_id}?", abort=True, err=True)
+    from deploy.cli.rollout_view import printable
+
+    typer.confirm(printable(f"Approve {current.rollout_id}?"), abort=True, err=True)
 
 
 def _read_key(path: Path) -> bytes:
@@ -174,24 +244,33 @@ def _read_key(path: Path) -> bytes:
 
 async def _approve(
     kafka: KafkaSettings,
-    current: Standing,
-    state: RolloutState,
+    awaited: _Awaited,
     pem: bytes,
     key_id: str,
     lasts: timedelta,
-) -> Standing:
+    wanted: str | None,
+) -> tuple[Standing, bool]:
+    """Sign and hand in; where the rollout stands then, and whether it was this signature."""
     from deploy.cli.rollout_waiting import asking
-    from deploy.rollouts import ask, find_standing, new_request_id, requested_by, rollout_client
+    from deploy.rollouts import (
+        RequestRefusedError,
+        ask,
+        find_standing,
+        new_request_id,
+        requested_by,
+        rollout_client,
+    )
     from rollout.approvals import sign
     from rollout.asking import approve_request
 
+    current = awaited.current
     decision = current.rollout.decision
     assert decision is not None  # noqa: S101  (_awaited)
     now = datetime.now(UTC)
     approval = sign(
         pem,
         key_id=key_id,
-        cluster=state.incarnation,
+        cluster=awaited.state.incarnation,
         rollout_id=current.rollout_id,
         decision=decision.digest,
         expires_at=(now + lasts).isoformat(timespec="milliseconds"),
@@ -204,6 +283,13 @@ async def _approve(
         requested_by=requested_by(),
         now=now,
     )
-    with asking():
-        await ask(client, request)
-    return await find_standing(client, current.rollout_id)
+    try:
+        with asking():
+            await ask(client, request)
+    except RequestRefusedError:
+        # Another one may have signed in this moment: then it is done.
+        standing = await find_standing(client, current.rollout_id)
+        if not is_approved(standing, wanted or decision.digest):
+            raise
+        return standing, False
+    return await find_standing(client, current.rollout_id), True

@@ -86,6 +86,12 @@ def timeline(record: AuditRecord, *, gates: bool = False) -> list[str]:
         record: the record.
         gates: with every gate's figures at a cut.
     """
+    from deploy.cli.rollout_view import printable
+
+    return [printable(line) for line in _lines(record, gates=gates)]
+
+
+def _lines(record: AuditRecord, *, gates: bool) -> list[str]:
     head = f"{record.at[:19].replace('T', ' ')}  {record.rollout_id or '-':<18}  "
     if record.transition is not None:
         return [head + _transition(record.transition)]

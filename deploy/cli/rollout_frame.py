@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.phases import Phase
-from deploy.cli.rollout_view import number, way_back_words
+from deploy.cli.rollout_view import number, printable, way_back_words
 from rollout.progress import FORWARD, about, in_phase_for, waits_for
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def one_line(frame: Frame) -> str:
     parts.append(_sentence(frame))
     if standing.ended:
         parts += [f"way back: {words}" for words in way_back_words(standing)]
-    return " · ".join(part for part in parts if part)
+    return printable(" · ".join(part for part in parts if part))
 
 
 def _sentence(frame: Frame) -> str:
@@ -107,7 +107,7 @@ def _phase_words(standing: Standing) -> str:
 
 def _head(frame: Frame) -> Text:
     standing = frame.standing
-    head = Text(standing.rollout_id, style="bold")
+    head = Text(printable(standing.rollout_id), style="bold")
     head.append("  ")
     head.append(_phase_words(standing), style=_phase_style(standing))
     head.append(f"  {about(in_phase_for(standing.rollout, frame.now))}", style="dim")
@@ -150,7 +150,7 @@ def _way(frame: Frame) -> Text:
 def _waiting(frame: Frame, width: int) -> list[Text]:
     """The sentence, on two lines at most."""
     style = "red" if frame.standing.ended and frame.standing.phase not in _ENDS_WELL else ""
-    lines = textwrap.wrap(_sentence(frame), width, max_lines=2, placeholder=" …")
+    lines = textwrap.wrap(printable(_sentence(frame)), width, max_lines=2, placeholder=" …")
     return [Text(line, style=style) for line in lines or [""]]
 
 
@@ -208,7 +208,8 @@ def _pairs(frame: Frame) -> Text:
 def _back(frame: Frame) -> list[Text]:
     """How the newest promotion can be taken back, where it can."""
     return [
-        Text.assemble(("way back   ", "dim"), words) for words in way_back_words(frame.standing)
+        Text.assemble(("way back   ", "dim"), printable(words))
+        for words in way_back_words(frame.standing)
     ]
 
 
@@ -233,7 +234,7 @@ def _adoption(frame: Frame, width: int) -> Text:
         line.append("…" if len(behind) > 6 else "", style="yellow")
     refused = {lane.refusal for lane in frame.lanes.values() if lane.refused_epoch == frame.epoch}
     if refused - {""}:
-        line.append(f" ({', '.join(sorted(refused - {''}))})", style="red")
+        line.append(printable(f" ({', '.join(sorted(refused - {''}))})"), style="red")
     return line
 
 
@@ -262,7 +263,7 @@ def _gates(gates: Sequence[GateResult], room: int, width: int) -> list[Text | Ta
     for gate in shown:
         mark, style = _MARKS[gate.status]
         label = Text(f"{mark} ", style=style)
-        label.append(gate.name[: max(12, width - 58)])
+        label.append(printable(gate.name)[: max(12, width - 58)])
         table.add_row(
             label,
             number(gate.value),

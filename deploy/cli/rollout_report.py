@@ -161,24 +161,27 @@ def _verify(
 
 
 def _print(found: Verification) -> None:
+    from deploy.cli.rollout_view import printable
+
+    rollout_id = printable(found.rollout_id)
     where = "the topics" if found.source == "topics" else "the archive"
     match found.outcome:
         case "ok":
             count = len(found.decisions)
             records = f"{count} decision record{'s' if count != 1 else ''}"
             what = f"{records} and {found.cuts:,} cuts recomputed from {where}"
-            print(f"{found.rollout_id}: agrees. {what}.")
+            print(f"{rollout_id}: agrees. {what}.")
             for digest in found.decisions:
                 print(f"  {digest}")
         case "differs":
-            print(f"{found.rollout_id}: DIFFERS from what {where} say.")
+            print(f"{rollout_id}: DIFFERS from what {where} say.")
             for one in found.differences:
-                print(f"  {one}")
+                print(printable(f"  {one}"))
             if found.more:
                 print(f"  … and {found.more:,} more")
         case _:
-            print(f"{found.rollout_id}: cannot be told. {found.why}")
+            print(f"{rollout_id}: cannot be told. {printable(found.why)}")
             if found.hint:
                 note(found.hint)
     for line in found.notes:
-        note(line)
+        note(printable(line))

@@ -90,6 +90,10 @@ def list_rollouts(topic_prefix: PrefixOption = None, output: OutputOption = Outp
     if not rows and output is Output.TABLE:
         print("No rollout has ever run here.")
         return
+    if output is Output.TABLE:
+        from deploy.cli.rollout_view import printable
+
+        rows = [{name: row[name] and printable(str(row[name])) for name in columns} for row in rows]
     print_records(rows, columns, output)
 
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.cli.output import print_json, print_table
 
+_LONGEST_LINE = 4000
+"""Characters: a reason that names every open gate has some hundreds."""
+
 if TYPE_CHECKING:
     from contracts.control import RolloutState, ServingSet
     from contracts.judgement import GateResult
@@ -157,7 +160,7 @@ def nothing_document(state: RolloutState | None, *, controllers: int | None) -> 
 
 def print_status(document: Mapping[str, Any], standing: Standing) -> None:
     """The document as a page of text."""
-    print(headline(standing))
+    print(printable(headline(standing)))
     for name, value in facts(document):
         print_wrapped(f"  {name:<10} {value}", indent=13)
     gates = standing.judgement.gates if standing.judgement else ()
@@ -239,7 +242,7 @@ def print_gates(gates: Sequence[GateResult]) -> None:
         ("gate", "", "value", "bound", "threshold", "n"),
         [
             (
-                gate.name,
+                printable(gate.name),
                 WORDS[gate.status],
                 number(gate.value),
                 number(gate.bound),
@@ -258,12 +261,21 @@ def print_gates(gates: Sequence[GateResult]) -> None:
             print_wrapped(f"  {gate.name}: {gate.reason}", indent=4)
 
 
+def printable(text: str) -> str:
+    """Text for one line of a terminal: whoever may write a request chooses some of its words, and
+    a terminal obeys what it is sent. So what acts, hides or reorders is spelt out."""
+    from rollout.report.wording import one_line
+
+    return one_line(text, _LONGEST_LINE)
+
+
 def print_wrapped(line: str, *, indent: int) -> None:
     """A long line for people, broken between words; in a pipe it stays one line."""
     import shutil
     import sys
     import textwrap
 
+    line = printable(line)
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
         line = textwrap.fill(line, width, subsequent_indent=" " * indent)

@@ -217,13 +217,14 @@ def progress_line() -> Iterator[Callable[[Standing], None]]:
 
 def _phase_line(standing: Standing) -> str:
     from contracts.phases import Phase
+    from deploy.cli.rollout_view import printable
     from rollout.progress import waits_for
 
     paused = ", paused" if standing.paused else ""
     step = f" step {standing.rollout.step + 1}" if standing.phase is Phase.CANARY else ""
     # Shadow workers may have to be started first, machines and all: say that this is the reason.
     why = f": waits for {waits_for(standing, datetime.now(UTC))}" if _calls(standing) else ""
-    return f"{standing.rollout_id} {standing.phase}{step}{paused}{why}"
+    return printable(f"{standing.rollout_id} {standing.phase}{step}{paused}{why}")
 
 
 def _calls(standing: Standing) -> bool:
@@ -241,6 +242,7 @@ class _Spinner:
     def __rich__(self) -> Any:
         from rich.text import Text
 
+        from deploy.cli.rollout_view import printable
         from rollout.progress import waits_for
 
         standing = self.standing
@@ -248,7 +250,7 @@ class _Spinner:
             return Text("reading the control topic")
         line = Text(no_wrap=True, overflow="ellipsis")
         line.append(str(standing.phase), style="bold")
-        line.append(f"  waits for {waits_for(standing, datetime.now(UTC))}")
+        line.append(printable(f"  waits for {waits_for(standing, datetime.now(UTC))}"))
         return line
 
 
@@ -260,8 +262,10 @@ def say_how_it_ended(waited: Waited, *, rollout_id: str, again: str) -> None:
         rollout_id: of the rollout.
         again: the command that attaches again.
     """
+    from deploy.cli.rollout_view import printable
     from rollout.progress import waits_for
 
+    rollout_id, again = printable(rollout_id), printable(again)
     standing = waited.standing
     if standing is None:
         note(f"Stopped waiting before the control topic was read. Attach again: {again}")
@@ -269,14 +273,16 @@ def say_how_it_ended(waited: Waited, *, rollout_id: str, again: str) -> None:
     now = datetime.now(UTC)
     if waited.stopped:
         why = "timed out" if waited.stopped == "timeout" else f"stopped by {waited.stopped}"
+        waits = waits_for(standing, now)
         note(
-            f"Waiting {why}; {rollout_id} goes on in {standing.phase}: it waits for "
-            f"{waits_for(standing, now)}"
+            printable(
+                f"Waiting {why}; {rollout_id} goes on in {standing.phase}: it waits for {waits}"
+            )
         )
         note(f"Attach again: {again}")
         return
     words = standing.rollout.reason or standing.rollout.code
-    note(f"{rollout_id} is in {standing.phase}" + (f": {words}" if words else "."))
+    note(printable(f"{rollout_id} is in {standing.phase}" + (f": {words}" if words else ".")))
     if waited.code == exit_codes.AWAITING_APPROVAL:
         note(f"Approve it: mgeo rollout approve {rollout_id} --key FILE")
     elif waited.code != exit_codes.OK:

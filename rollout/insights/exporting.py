@@ -55,7 +55,7 @@ class Worst:
         self._thresholds = thresholds
         self._wanted = [one.code for one in CLASSES if not classes or one.code in classes]
         self._each = max(_LEAST_EACH, limit // _SHARE_OF_EACH)
-        self._kept: dict[tuple[str, str], Lowest[str]] = {}
+        self._kept: dict[tuple[str, str], Lowest[tuple[int, str]]] = {}
         self.unreadable = 0
 
     def take(self, batch: ParsedBatch, _at_ms: int | None = None) -> None:
@@ -82,24 +82,28 @@ class Worst:
         kept = self._kept.setdefault(place, Lowest(self._each))
         badness = 1.0 if result.confidence is None else result.confidence
         if kept.wants(badness, unit):
-            kept.offer(badness, unit, row(result, diagnosis, unit, version))
+            kept.offer(badness, unit, (unit, row(result, diagnosis, unit, version)))
 
     def select(self) -> Selected:
-        """In turn from every class, within it from every province, the worst first; each once."""
+        """In turn from every class, within it from every province, the worst first.
+
+        Each address once, also where it was read in several ways: labels are of an address.
+        """
         turns = {code: self._of_class(code) for code in self._wanted}
-        rows: dict[str, str] = {}
+        rows: dict[int, str] = {}
         counts: dict[str, int] = {}
         while turns and len(rows) < self._limit:
             for code in list(turns):
-                found = next((one for one in turns[code] if one not in rows), None)
+                found = next((one for one in turns[code] if one[0] not in rows), None)
                 if found is None:
                     del turns[code]
                 elif len(rows) < self._limit:
-                    rows[found] = code
+                    unit, text = found
+                    rows[unit] = text
                     counts[code] = counts.get(code, 0) + 1
-        return Selected(tuple(rows), counts)
+        return Selected(tuple(rows.values()), counts)
 
-    def _of_class(self, code: str) -> Iterator[str]:
+    def _of_class(self, code: str) -> Iterator[tuple[int, str]]:
         regions = sorted(place for kind, place in self._kept if kind == code)
         queues = [iter(self._kept[code, region].items()) for region in regions]
         while queues:

@@ -34,9 +34,12 @@ class Shown:
 
 
 def masked(result: AddressResult, finding: Finding, personal: Sequence[Personal]) -> Shown:
-    """The part around the trouble, masked; empty where the address has no text."""
+    """The part around the trouble, masked; empty where there is no text that may be shown.
+
+    Of an address without a reading nothing is: a name is told from a place by what was read.
+    """
     text = result.text or ""
-    if not text:
+    if result.status != "ok" or not text:
         return Shown("", 0, 0)
     start, end = _bounded(finding, text)
     first, last = max(0, start - AROUND), min(len(text), end + AROUND)

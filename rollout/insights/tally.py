@@ -147,6 +147,8 @@ class Tally:
             if self._show_text
             else masking.masked(result, finding, diagnosis.personal)
         )
+        if not shown.text:
+            return
         examples.offer(
             rank,
             unit,

@@ -59,6 +59,11 @@ def escape(text: str, limit: int = 300) -> str:
     return _SPECIAL.sub(r"\\\1", one_line(text, limit))
 
 
+def _code(text: str) -> str:
+    """Text as a piece of code: there a backtick alone is special, and no escape counts."""
+    return "`" + one_line(text).replace("`", "'") + "`"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """A table whose columns stand in line in the source too; hanzi count double."""
     widths = [max(_width(row[column]) for row in [head, *rows]) for column in range(len(head))]
@@ -97,7 +102,7 @@ def _gates(data: ReportData) -> list[str]:
     rows = [
         (
             f"{STATUS_MARKS[gate.status]} {STATUS_WORDS[gate.status]}",
-            f"{escape(gate_words(gate.name).title, 60)} (`{gate.name}`)",
+            f"{escape(gate_words(gate.name).title, 60)} ({_code(gate.name)})",
             figure(gate, gate.value),
             figure(gate, gate.bound),
             threshold_words(gate),
@@ -173,9 +178,10 @@ def _golden(data: ReportData) -> list[str]:
 def _facts(data: ReportData) -> str:
     facts = []
     if data.rollout is not None:
-        facts.append(f"rollout `{data.rollout.rollout_id}`, attempt {data.rollout.attempt}")
+        name = _code(data.rollout.rollout_id)
+        facts.append(f"rollout {name}, attempt {data.rollout.attempt}")
         lasted = span_of_time(data.rollout.started_at, data.generated_at)
-        since = f"started {moment(data.rollout.started_at)}"
+        since = f"started {escape(moment(data.rollout.started_at))}"
         facts.append(f"{since} ({lasted} ago)" if lasted else since)
     judgement = data.judgement
     if judgement is not None and judgement.accounting.paired:
@@ -183,6 +189,6 @@ def _facts(data: ReportData) -> str:
     if data.cuts:
         facts.append(f"{count(data.cuts)} cuts")
     if data.decision_digest:
-        facts.append(f"decision `{data.decision_digest}`")
-    facts.append(f"written {moment(data.generated_at)}")
+        facts.append(f"decision {_code(data.decision_digest)}")
+    facts.append(f"written {escape(moment(data.generated_at))}")
     return f"<sub>{' · '.join(facts)}</sub>"

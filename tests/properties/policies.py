@@ -30,12 +30,12 @@ counts = st.integers(min_value=1, max_value=10**8)
 rates = st.floats(min_value=1e-9, max_value=1.0 - 1e-9)
 shares = st.floats(min_value=1e-6, max_value=1.0)
 ratios = st.floats(min_value=0.01, max_value=1e6)
-durations = st.integers(min_value=0, max_value=10**11).map(lambda ms: timedelta(milliseconds=ms))
+durations = st.integers(min_value=1, max_value=10**11).map(lambda ms: timedelta(milliseconds=ms))
 
 
 @st.composite
 def _shadow(draw: st.DrawFn) -> ShadowPolicy:
-    shortest, longest = sorted([draw(durations), draw(durations)])
+    shortest, longest = sorted([draw(st.just(timedelta(0)) | durations), draw(durations)])
     fewest, most = sorted([draw(counts), draw(counts)])
     return ShadowPolicy(
         share=draw(shares),

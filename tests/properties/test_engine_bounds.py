@@ -9,10 +9,16 @@ from hypothesis import strategies as st
 from consumer.parser.seams import Interpretation
 from consumer.service.preflight import FoundTopic, check_topics
 from consumer.service.rejoin import RejoinBudget
+from consumer.service.worker import producer_options
 from consumer.stream.cache import InterpretationCache
-from consumer.stream.in_flight import InFlight, Ticket, likely_addresses
+from consumer.stream.in_flight import InFlight, Ticket, likely_addresses, message_bytes
+from consumer.stream.roles import stable_role
+from consumer.stream.shadow import shadow_role
 from contracts.errors import FatalError
 from contracts.events import Component
+from contracts.limits import DEAD_LETTER_HEADROOM_BYTES, Limits
+from contracts.settings import KafkaSettings
+from contracts.topics import standard_topics
 from tests.streams.load import record_of
 
 steps = st.lists(
@@ -127,6 +133,63 @@ def test_topics_that_could_lose_something_are_refused_by_name(
         check_topics(found, inputs=["in"], least_bytes={"out": 1000}, replies={})
     assert "out" in str(caught.value)
     assert caught.value.code in ("topic_missing", "too_few_partitions", "topic_too_small")
+
+
+@given(
+    st.none() | st.binary(max_size=9),
+    st.none() | st.binary(max_size=9),
+    st.lists(st.tuples(st.text(max_size=9), st.none() | st.binary(max_size=9)), max_size=5),
+)
+def test_a_record_counts_with_everything_that_its_publisher_put_into_it(
+    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
+) -> None:
+    held = sum(len(part) for part in (key, value) if part)
+    held += sum(len(name.encode()) + len(content or b"") for name, content in headers)
+    assert held <= message_bytes(key, value, headers) <= held + 10 * len(headers)
+
+
+@given(st.integers(1, 4_000_000), st.integers(1, 4_000_000))
+def test_an_input_whose_records_do_not_fit_the_dead_letters_is_refused(
+    most: int, room: int
+) -> None:
+    found = {"in": FoundTopic(1, 1), "urgent": FoundTopic(1, most), "dlq": FoundTopic(1, room)}
+    sizes = {"inputs": ["in", "urgent"], "least_bytes": {"dlq": 1}, "replies": {}}
+    check_topics(found, **sizes)  # type: ignore[arg-type]  # by name
+    if max(1, most) + DEAD_LETTER_HEADROOM_BYTES <= room:
+        check_topics(found, **sizes, dead_letters="dlq")  # type: ignore[arg-type]
+        return
+    with pytest.raises(FatalError) as caught:
+        check_topics(found, **sizes, dead_letters="dlq")  # type: ignore[arg-type]
+    assert caught.value.code == "topic_too_large"
+    assert "dlq" in str(caught.value)
+
+
+@given(st.integers(1024, 4 << 20), st.integers(1, 1000))
+def test_topics_as_they_are_made_pass_and_take_every_batch_of_a_worker(
+    record_bytes: int, addresses: int
+) -> None:
+    limits = Limits(
+        max_record_bytes=record_bytes, max_addresses=addresses, max_result_bytes=8 << 20
+    )
+    smallest = limits.model_copy(update={"max_result_bytes": limits.smallest_result_bytes})
+    for one in (limits, smallest):
+        kafka = KafkaSettings()
+        made = {
+            topic.name: int(topic.config.get("max.message.bytes", "1048588"))
+            for topic in standard_topics(kafka.names, limits=one)
+        }
+        found = {name: FoundTopic(6, most) for name, most in made.items()}
+        for role in (stable_role(kafka.names, one), shadow_role(kafka.names, one)):
+            check_topics(
+                found,
+                inputs=tuple(role.inputs),
+                least_bytes=role.largest,
+                replies=role.replies,
+                dead_letters=role.dead_letters,
+            )
+            options = producer_options(role, {}, request_timeout_ms=1)
+            for name in (*role.largest, *role.replies):
+                assert options["max_batch_size"] <= made[name]
 
 
 @pytest.mark.parametrize("gone", ["in", "urgent", "out", "back"])

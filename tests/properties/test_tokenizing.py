@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -26,6 +27,22 @@ def tokenizer(lower_case: bool = True) -> AddressTokenizer:
     return AddressTokenizer(vocabulary(), lower_case=lower_case)
 
 
+def is_piece(token: str) -> bool:
+    return token.startswith("##") and len(token) > 2
+
+
+@cache
+def poor_tokenizer(known: str) -> AddressTokenizer:
+    """Of a vocabulary that knows characters in one form alone, so that words come apart."""
+    keep: Callable[[str], bool] = {
+        "plain forms": lambda token: not is_piece(token),
+        "pieces": lambda token: is_piece(token) or not token.isalnum(),
+        "digits' pieces": lambda token: not is_piece(token) or token[2:].isdigit(),
+    }[known]
+    tokens = [token for token in tiny_vocabulary() if keep(token)]
+    return AddressTokenizer({token: row for row, token in enumerate(tokens)})
+
+
 ODD = (
     "😀👨‍👩‍👧🇨🇳𠮷𪚥\U000323af㎡①Ⅳ½ﬁ⻄⽬豈\u200b\u200d\u202e\u2066\ufeff\u00ad\u0301\ufe0f\U000e0100"
     "\ue000\uffff\ufffd\x00\x1f\ud800\udfff１２ＡＢ，．（）　 \t\n\u2028éÉßİıŒ한글がﾊﾟกำन्नि"
@@ -41,15 +58,34 @@ texts = st.text(st.one_of(st.sampled_from(ORDINARY), st.sampled_from(ODD), st.ch
 @example("x" * 150 + "㎡" + "7" * 150, True)
 @example("100㎡é😀[SEP][PAD]##1", True)
 def test_tokens_cover_every_visible_character_once_and_in_order(text: str, lower: bool) -> None:
-    [(ids, offsets)] = tokenizer(lower).encode([text])
+    assert_covered(tokenizer(lower), text)
+
+
+in_words = st.text(st.sampled_from("12ab路×〇\u200b\u200d\u202e\u2066\ufeff\u00ad\u0301 "))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(in_words, texts), st.sampled_from(["plain forms", "pieces", "digits' pieces"]))
+@example("2\u200bq路", "plain forms")
+@example("2q\u200b2", "plain forms")
+@example("x\u200bx", "pieces")
+@example("12\u200b〇3", "digits' pieces")
+def test_a_word_that_comes_apart_is_covered_alike(text: str, known: str) -> None:
+    assert_covered(poor_tokenizer(known), text)
+
+
+def assert_covered(tokenize: AddressTokenizer, text: str) -> None:
+    [(ids, offsets)] = tokenize.encode([text])
     assert len(ids) == len(offsets)
     position = 0
     for start, end in offsets:
         assert position <= start < end <= len(text)
+        assert not is_invisible(text[start])
+        assert not is_invisible(text[end - 1])
         assert all(is_invisible(character) for character in text[position:start])
         position = end
     assert all(is_invisible(character) for character in text[position:])
-    assert all(0 <= token < len(vocabulary()) for token in ids)
+    assert all(0 <= token < tokenize.size for token in ids)
 
 
 @settings(max_examples=300, deadline=None)

@@ -8,6 +8,7 @@ from contracts.judgement import Verdict
 from contracts.phases import ENDED, Phase
 from deploy.cli import exit_codes
 from deploy.cli.rollout_exits import exit_of
+from deploy.rollouts import RequestRefusedError
 
 WAITS = None
 
@@ -99,3 +100,19 @@ def test_only_a_promotion_is_success_by_default(phase: Phase) -> None:
 def test_every_code_that_waiting_can_give_has_a_meaning() -> None:
     given = {exit_of(phase, code=code) for phase in Phase for code in ("", "no_traffic")}
     assert given - {None} <= set(exit_codes.MEANINGS)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        ("already_stable", exit_codes.USAGE),
+        ("other_weights", exit_codes.USAGE),
+        ("request_expired", exit_codes.USAGE),
+        ("request_outdated", exit_codes.BUSY),
+        ("rollout_running", exit_codes.BUSY),
+        ("request_not_judged", exit_codes.UNEXPECTED),
+        ("request_unreadable", exit_codes.UNEXPECTED),
+    ],
+)
+def test_a_start_that_was_refused_is_no_candidate_that_failed(refusal: str, code: int) -> None:
+    assert exit_codes.of(RequestRefusedError("no", code=refusal)) == code

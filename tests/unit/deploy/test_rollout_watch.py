@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from contracts.audit import AuditRecord, CutEntry, RequestEntry
+from contracts.audit import AuditRecord, CutEntry, RequestEntry, TransitionEntry
 from contracts.control import ServingSet
 from contracts.events import ShadowPair
 from contracts.judgement import Accounting, GateResult, Judgement
@@ -18,6 +18,8 @@ from contracts.phases import Phase
 from contracts.rollout import Cut
 from deploy.cli.rollout_audit import timeline
 from deploy.cli.rollout_frame import Frame, bar, draw, one_line
+from deploy.cli.rollout_view import print_status, status_document
+from deploy.cli.rollout_waiting import Waited, progress_line, say_how_it_ended
 from rollout.partitions import of_both
 from rollout.standing import Standing
 from rollout.traffic import Traffic
@@ -201,3 +203,58 @@ def test_while_another_runs_the_earlier_way_back_begins_with_ending_it() -> None
     lines = shown(Frame(replace(running, way_back=earlier), NOW), width=120)
     (line,) = [line for line in lines if line.startswith("way back")]
     assert f"rollback r-0, after mgeo rollout abort {running.rollout_id}" in line
+
+
+HOSTILE = "\x1b]52;c;cm0=\x07\x1b[2J\u202eok\nall gates passed"
+"""What a person who may write a request could give as a reason."""
+
+
+def harmless(lines: list[str]) -> bool:
+    return not any(one in "".join(lines) for one in "\x1b\x07\u202e\n\r")
+
+
+def test_the_timeline_prints_words_of_others_as_text() -> None:
+    entry = RequestEntry(
+        request_id="1", kind="abort", offset=0, accepted=False, code="unknown_rollout",
+        message=HOSTILE, requested_by=HOSTILE,
+    )  # fmt: skip
+    record = AuditRecord(
+        kind="request", incarnation="i", revision=3, at="2026-01-01T12:00:00Z",
+        rollout_id=HOSTILE, request=entry,
+    )  # fmt: skip
+    moved = TransitionEntry(
+        previous=Phase.CANARY, phase=Phase.ABORTED, code="aborted", reason=HOSTILE,
+        serving=standing().serving,
+    )  # fmt: skip
+    transition = record.model_copy(
+        update={"kind": "transition", "request": None, "transition": moved}
+    )
+    alert = record.model_copy(update={"kind": "alert", "request": None, "message": HOSTILE})
+    for one in (record, transition, alert):
+        lines = timeline(one)
+        assert len(lines) == 1
+        assert harmless(lines)
+        assert "⟨U+001B⟩[2J" in lines[0]
+
+
+def test_status_and_watch_print_words_of_others_as_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plain = standing(Phase.ABORTED)
+    rollout = plain.rollout.model_copy(
+        update={"rollout_id": HOSTILE, "reason": HOSTILE, "requested_by": HOSTILE}
+    )
+    ended = replace(plain, rollout=rollout)
+    print_status(status_document(ended, now=NOW), ended)
+    printed = capsys.readouterr().out.splitlines()
+    assert harmless(printed)
+    assert sum("⟨U+001B⟩[2J" in line for line in printed) >= 3, "headline, reason and who asked"
+    frame = Frame(ended, NOW)
+    assert harmless([one_line(frame)])
+    assert harmless(shown(frame, width=200))
+    with progress_line() as show:
+        show(ended)
+    say_how_it_ended(Waited(1, ended), rollout_id=HOSTILE, again="mgeo rollout wait")
+    told = capsys.readouterr().err.splitlines()
+    assert harmless(told)
+    assert sum("⟨U+001B⟩[2J" in line for line in told) >= 2

@@ -6,7 +6,8 @@ import pytest
 
 from contracts.events import AddressResult
 from rollout.insights.detect import Thresholds, diagnose
-from tests.unit.insights.parsed import GOOD, failed, result
+from rollout.insights.tally import Tally
+from tests.unit.insights.parsed import GOOD, batch, failed, result
 
 REGION = (("prov", "浙江省"), ("city", "杭州市"), ("district", "西湖区"))
 STREET = (("road", "文一路"), ("roadno", "98号"))
@@ -149,3 +150,19 @@ def test_what_another_class_explains_is_counted_there_alone() -> None:
 def test_what_a_model_took_for_a_place_is_still_a_remainder(text: str, detail: str) -> None:
     found = diagnose(result(*REGION, *STREET, (None, "，"), ("poi", text)))
     assert {(one.code, one.detail) for one in found.findings} == {("unparsed_remainder", detail)}
+
+
+@pytest.mark.parametrize(
+    "head", ["张伟13812345678 ", "张伟", "a@b.cn ", "诸葛亮先生收", "欧阳锋女士 "]
+)
+def test_what_no_model_has_read_is_counted_and_never_shown(head: str) -> None:
+    long = head + "浙江省杭州市" * 200
+    tally = Tally()
+    tally.take(batch([failed("text_too_long", long)]))
+    (counted,) = [one for one in tally.figures("x").classes if one.code == "over_long"]
+    assert (counted.addresses, counted.examples) == (1, ())
+
+    for_those_who_may = Tally(show_text=True)
+    for_those_who_may.take(batch([failed("text_too_long", long)]))
+    (counted,) = [one for one in for_those_who_may.figures("x").classes if one.addresses]
+    assert [one.text for one in counted.examples] == [long]

@@ -98,3 +98,21 @@ def test_only_the_wanted_classes_are_exported() -> None:
     worst = Worst(10, classes=["foreign_text"])
     worst.take(batch([unsure(1)]))
     assert worst.select().rows == ()
+
+
+def test_an_address_that_was_read_in_two_ways_is_written_once() -> None:
+    text = "浙江省杭州市西湖区文一路98号" * 9
+    whole = result(("prov", "浙江省"), (None, text[3:]), confidence=0.9)
+    lost = result((None, text[:3]), ("city", "杭州市"), (None, text[6:]), confidence=0.1)
+    assert whole.text == lost.text == text
+    worst = Worst(10)
+    worst.take(batch([whole], version="mgeo-test-v1-20260101"))
+    worst.take(batch([lost], version="mgeo-test-v2-20260101", offset=1))
+
+    chosen = worst.select()
+    assert sum(chosen.classes.values()) == len(chosen.rows)
+    rows = [json.loads(one) for one in chosen.rows]
+    assert [one["text"] for one in rows] == [text]
+    for one in rows:
+        del one["labelled"]
+    assert len(parse_golden("\n".join(json.dumps(one) for one in rows), "f").rows) == 1

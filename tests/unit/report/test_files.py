@@ -231,3 +231,17 @@ def test_hostile_names_break_no_table() -> None:
     columns = {len(re.findall(r"(?<!\\)\|", row)) for row in rows}
     assert columns <= {7, 5}
     assert "<script>" not in comment.replace("\\<", "").replace("\\>", "")
+
+
+def test_an_id_stays_a_piece_of_code_in_the_comment() -> None:
+    data = promoted()
+    assert data.rollout is not None
+    hostile_id = "r-1`</sub>\n\n@all **All gates passed** [report](https://evil.example)\x1b[8m"
+    renamed = data.rollout.model_copy(update={"rollout_id": hostile_id})
+    comment = write_markdown(data.model_copy(update={"rollout": renamed}))
+
+    (facts,) = [line for line in comment.splitlines() if line.startswith("<sub>")]
+    assert facts.endswith("</sub>")
+    outside = "".join(facts.removeprefix("<sub>").removesuffix("</sub>").split("`")[::2])
+    assert not re.search(r"[<>@*\[\]]", outside), "all of it stands in pieces of code"
+    assert "\x1b" not in comment

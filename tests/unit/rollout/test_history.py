@@ -12,6 +12,8 @@ from contracts.phases import Phase
 from contracts.rollout import Cut, DecisionRef, Rollout
 from contracts.spec import ModelSpec
 from rollout.chronicle import Chronicle
+from rollout.evidence.counts import Served as Counts
+from rollout.evidence.production import production_of
 from rollout.history import Rollouts, Served, total
 from tests.rollouts.pairs import CANDIDATE, REFERENCE, cut_of, rollout_of
 
@@ -232,3 +234,15 @@ def test_a_p99_is_right_to_a_hundredth() -> None:
     (one,) = served.figures()
     assert one.p99_service_ms is not None
     assert abs(one.p99_service_ms / 990 - 1) < 0.01
+
+
+def test_an_address_that_is_at_fault_itself_is_no_error_of_a_model() -> None:
+    served, judged = Served(), Counts((CANDIDATE.key,))
+    for offset, error in enumerate([None, None, "empty_text", "text_too_long", "model_error"]):
+        one = result(offset, CANDIDATE, error=error)
+        served.take(one, 1000)
+        judged.take(production_of(one))
+
+    (figures,) = served.figures()
+    assert figures.records == 5
+    assert (figures.addresses, figures.errors) == judged.of(CANDIDATE.key, 7) == (3, 1)

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from contracts.errors import PermanentError
 from contracts.policy import Policy
-from contracts.requests import ReplayFrom, decode_request
+from contracts.requests import ReplayFrom, decode_request, encode_request
+from rollout.asking import new_rollout_id
 from rollout.controller.registering import longest_ms
 from rollout.controller.requests import Asked, refuse_unjudged
 from rollout.evidence.outcomes import AddressOutcome, BatchOutcome, ParityOutcome
@@ -133,3 +134,58 @@ def test_the_same_weights_under_another_version_are_another_try_of_the_pair() ->
     plane.verb("abort")
     assert plane.start("r-3", candidate=spec(5)) == (True, "")
     assert plane.rollout.attempt == 1
+
+
+@pytest.mark.parametrize(
+    "rollout_id",
+    [
+        "",
+        "r-1`</sub>\n\n@all **All gates passed**",
+        "r-1\x1b[8m",
+        "r-1\n",
+        "../r-1",
+        "r 1",
+        "上线",
+        "r" * 201,
+    ],
+)
+def test_an_id_that_could_be_more_than_an_id_is_no_request(rollout_id: str) -> None:
+    request = Plane().request("abort", "r-1").model_dump() | {"rollout_id": rollout_id}
+    with pytest.raises(PermanentError) as caught:
+        decode_request(json.dumps(request).encode())
+    assert caught.value.code == "request_unreadable"
+
+
+def test_every_id_that_a_command_makes_is_one() -> None:
+    made = new_rollout_id(datetime(2026, 1, 2, tzinfo=UTC), "3fa2c1")
+    for rollout_id in (made, "r-1", "A_b.c-9", "r" * 200):
+        request = Plane().request("abort", rollout_id)
+        assert decode_request(encode_request(request)) == request
+
+
+@pytest.mark.parametrize("duration", ["0s", "0.4ms"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"shadow": {"min_duration": "0s", "max_duration": ...}},
+        {"shadow": {"stale_after": ...}},
+        {"approval": {"valid_for": ...}},
+        {"canary": {"steps": [{"share": 0.1, "duration": ..., "min_results": 1}]}},
+        {"bake": {"duration": ...}},
+    ],
+)
+def test_what_lasts_no_time_is_no_policy(document: dict[str, Any], duration: str) -> None:
+    def filled(value: Any, text: str) -> Any:
+        if isinstance(value, dict):
+            return {name: filled(one, text) for name, one in value.items()}
+        if isinstance(value, list):
+            return [filled(one, text) for one in value]
+        return text if value is ... else value
+
+    with pytest.raises(ValidationError):
+        Policy.model_validate(filled(document, duration))
+    Policy.model_validate(filled(document, "1ms"))
+
+
+def test_shadowing_need_not_last() -> None:
+    assert not Policy.model_validate({"shadow": {"min_duration": "0s"}}).shadow.min_duration

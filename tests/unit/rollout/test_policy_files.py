@@ -61,6 +61,10 @@ def test_an_empty_file_is_the_default_policy() -> None:
             ),
         ),
         (
+            "bake:\n  duration: 0s\n",
+            "rollout.yaml:2:13: `bake.duration` is wrong: it must last 1ms at least",
+        ),
+        (
             "aa: &shared {max: 0.1}",
             "rollout.yaml:1:5: an anchor (&shared); write values where used",
         ),
