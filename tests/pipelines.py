@@ -76,11 +76,11 @@ def gitlab_steps() -> list[Step]:
     """Jobs by stage, then by place in the file; the child pipeline's in the trigger's place."""
     whole = load("gitlab-ci.yml")
     steps: list[Step] = []
-    for name, job in _gitlab_jobs(whole):
+    for name, job in gitlab_jobs(whole):
         if "trigger" in job:
             child = load("gitlab-promote.yml")
             passed = {**gitlab_variables(child), **gitlab_variables(whole)}
-            for inner, inner_job in _gitlab_jobs(child):
+            for inner, inner_job in gitlab_jobs(child):
                 made = _gitlab_job(child, inner, inner_job, passed, "model")
                 # The generated file that includes the child's sets its variables.
                 steps += [replace(step, outputs=CANDIDATE) for step in made]
@@ -89,7 +89,8 @@ def gitlab_steps() -> list[Step]:
     return steps
 
 
-def _gitlab_jobs(document: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def gitlab_jobs(document: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The jobs of a file by stage, each with what it extends."""
     jobs = [
         (name, _extended(document, job))
         for name, job in document.items()

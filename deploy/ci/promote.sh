@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Brings a candidate model to production, one short step at a time: the script behind the three
-# pipelines in this folder. Every step may be repeated or killed; the rollout itself lives in
-# the controller. Exit codes are those of `mgeo rollout` (see README.md).
+# Brings a candidate model to production, one short step at a time, and moves callers: the script
+# behind the three pipelines in this folder. Every step may be repeated or killed; the rollout
+# itself lives in the controller. Exit codes are those of `mgeo rollout` (see README.md).
 set -euo pipefail
 
 usage() {
@@ -9,7 +9,7 @@ usage() {
 Usage: promote.sh STEP
 
 Steps, in order:
-  install   install mgeo, unless the image has it
+  install   install mgeo, unless the image has it; a checkout's own goes into out/ci-venv
   check     find the candidate: the one that is named, else a model of the hub that is new
   add       put the checkpoint into the model store
   verify    read it back byte by byte, and parse known addresses with it
@@ -21,6 +21,9 @@ Steps, in order:
 To stop:
   abort     end the rollout; what serves stays, or comes back
   rollback  put the previous model back, and wait until it serves everything
+The gateways:
+  switch       send callers to the colour SWITCH_TO
+  switch-back  send them back
 
 Variables:
   PROMOTE_VERSION  the candidate's version, for example mgeo-base-v7-20261101; without it, and
@@ -40,9 +43,11 @@ Variables:
                    shadow started
   PROMOTE_REPORTS  folder for reports; default: reports
   PROMOTE_SET      changes to the policy, K=V separated by spaces; default: none
-  PROMOTE_INSTALL  what pip installs, words separated by spaces; default: mgeo-stream[worker]
+  PROMOTE_INSTALL  what pip installs, words separated by spaces; default: mgeo-stream[worker];
+                   with a word . or .[EXTRAS] this checkout, also where the image has an mgeo
   PROMOTE_CHILD    file to which check writes the GitLab pipeline that comes next
   PROMOTE_PIPELINE  what that pipeline includes; default: deploy/ci/gitlab-promote.yml
+  SWITCH_TO        blue or green
 and mgeo's own: MGEO_KAFKA_BOOTSTRAP_SERVERS, MGEO_MODEL_STORE, MGEO_DEVICE, MGEO_TOKEN_BUDGET,
 MGEO_SEQUENCE_LENGTH …
 TEXT
@@ -57,6 +62,9 @@ tries=${PROMOTE_TRIES:-1}
 candidate_file=$reports/candidate
 id_file=$reports/rollout-id
 decision_file=$reports/decision
+read -ra to_install <<<"${PROMOTE_INSTALL:-mgeo-stream[worker]}"
+venv=$PWD/out/ci-venv
+answer=''
 child=''
 cancelled=0
 
@@ -141,6 +149,13 @@ follow_patiently() {
   done
 }
 
+# ask ARGUMENT...: the same, and what mgeo prints is then in the file $answer. No command
+# substitution: it would hold a signal back.
+ask() {
+  [ -n "$answer" ] || answer=$(mktemp)
+  follow_patiently "$answer" "$@"
+}
+
 # In words; on GitHub, which knows only success and failure, also as a notice on the run's page.
 explain() {
   local text=''
@@ -149,11 +164,13 @@ explain() {
     1)
       case $step in
         check) text="A model could not be looked up; nothing is known of it." ;;
-        abort | rollback) text="It was refused, or ended otherwise; the lines above say why." ;;
+        abort | rollback | switch*)
+          text="It was refused, or ended otherwise; the lines above say why."
+          ;;
         *) text="The candidate failed, or the rollout was ended; the report says why." ;;
       esac
       ;;
-    2) text="Nothing was asked of the controller: the command or the policy is wrong." ;;
+    2) text="Nothing was asked for: the command or the policy is wrong." ;;
     3) text="Inconclusive: shown neither good nor bad. What serves is unchanged. Run it again." ;;
     4) text="There was no data, or only stale data, to judge by. What serves is unchanged." ;;
     5) text="It waits for an approval: run the step 'approve'." ;;
@@ -176,13 +193,56 @@ is_ours() {
   esac
 }
 
+# Whether it is this checkout that is to be installed.
+is_checkout() {
+  local word
+  for word in "${to_install[@]}"; do
+    case $word in
+      . | .\[*) return 0 ;;
+    esac
+  done
+  return 1
+}
+
 step_install() {
-  if command -v mgeo >/dev/null; then
+  if is_checkout; then
+    install_checkout
+  elif command -v mgeo >/dev/null; then
     say "mgeo $(mgeo --version) is there already."
   else
-    local words
-    read -ra words <<<"${PROMOTE_INSTALL:-mgeo-stream[worker]}"
-    python3 -m pip install --quiet --disable-pip-version-check "${words[@]}"
+    python3 -m pip install --quiet --disable-pip-version-check "${to_install[@]}"
+  fi
+}
+
+# An agent that is kept from build to build has the mgeo of an earlier commit, and a file of its
+# own beside the environment says of which.
+install_checkout() {
+  local wanted noted=$venv/installed
+  wanted=$(what_is_here)
+  if [ -n "$wanted" ] && [ -s "$noted" ] && [ "$wanted" = "$(cat "$noted")" ]; then
+    say "mgeo $("$venv/bin/mgeo" --version) of this commit is there already."
+    return 0
+  fi
+  rm -f "$noted"
+  # One that was left half made, or whose Python has gone, has no pip that runs.
+  if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    rm -rf "$venv"
+    if ! python3 -m venv "$venv"; then
+      rm -rf "$venv"
+      say "promote.sh: python3 makes no virtual environment (Debian: apt-get install python3-venv)"
+      exit 2
+    fi
+  fi
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${to_install[@]}"
+  printf '%s\n' "$wanted" >"$noted"
+}
+
+# The commit and what is taken of it. Nothing where no git can say so or a file was changed
+# since: then it is installed anew.
+what_is_here() {
+  local commit
+  if git diff --quiet HEAD 2>/dev/null && commit=$(git rev-parse HEAD 2>/dev/null); then
+    printf '%s %s\n' "$commit" "${to_install[*]}"
   fi
 }
 
@@ -264,17 +324,17 @@ YAML
 step_add() {
   candidate
   if [ -n "${PROMOTE_MODEL:-}" ]; then
-    mgeo model add "$PROMOTE_MODEL" --version "$PROMOTE_VERSION"
+    follow_patiently - model add "$PROMOTE_MODEL" --version "$PROMOTE_VERSION"
   else
     say "No PROMOTE_MODEL: $PROMOTE_VERSION must be in the store."
-    mgeo model show "$PROMOTE_VERSION" >/dev/null
+    follow_patiently /dev/null model show "$PROMOTE_VERSION"
   fi
 }
 
 step_verify() {
   candidate
-  mgeo model verify "$PROMOTE_VERSION"
-  mgeo model selfcheck "$PROMOTE_VERSION" --min-right "${PROMOTE_MIN_RIGHT:-0.5}"
+  follow_patiently - model verify "$PROMOTE_VERSION"
+  follow_patiently - model selfcheck "$PROMOTE_VERSION" --min-right "${PROMOTE_MIN_RIGHT:-0.5}"
 }
 
 step_compare() {
@@ -283,24 +343,28 @@ step_compare() {
     say "No labelled addresses (PROMOTE_GOLDEN): not compared. The rollout will say so too."
     return 0
   fi
-  local stable
-  stable=$(mgeo rollout status --output json | field serving.stable.version)
-  mgeo model compare "$stable" "$PROMOTE_VERSION" --golden "$PROMOTE_GOLDEN" \
-    --policy "$policy" --report "$reports/compare"
+  local stable change
+  ask rollout status --output json
+  stable=$(field serving.stable.version <"$answer")
+  local arguments=(model compare "$stable" "$PROMOTE_VERSION" --golden "$PROMOTE_GOLDEN"
+    --policy "$policy" --report "$reports/compare")
+  for change in ${PROMOTE_SET:-}; do
+    arguments+=(--set "$change")
+  done
+  follow_patiently - "${arguments[@]}"
 }
 
 step_shadow() {
   candidate
   # What an earlier build has left in this folder is not ours.
   rm -f "$id_file" "$decision_file"
-  local code=0 change answer
+  local code=0 change
   local arguments=(rollout start --candidate "$PROMOTE_VERSION" --policy "$policy"
     --until PASSED --timeout "$wait_for" --report "$reports/shadow" --output json)
   for change in ${PROMOTE_SET:-}; do
     arguments+=(--set "$change")
   done
-  answer=$(mktemp)
-  follow_patiently "$answer" "${arguments[@]}" || code=$?
+  ask "${arguments[@]}" || code=$?
   cat "$answer"
   if is_ours "$code"; then
     if [ -s "$answer" ]; then
@@ -308,19 +372,19 @@ step_shadow() {
       field decision.digest <"$answer" >"$decision_file"
     fi
   fi
-  rm -f "$answer"
   return "$code"
 }
 
 step_approve() {
   need PROMOTE_KEY
-  local id
+  local id decision=''
   id=$(rollout_id)
+  [ ! -s "$decision_file" ] || decision=$(cat "$decision_file")
   local arguments=(rollout approve "$id" --yes
     --key "$PROMOTE_KEY" --key-id "${PROMOTE_KEY_ID:-ci}")
   # Only the decision whose report this pipeline has shown; not another one of the same rollout.
-  [ ! -s "$decision_file" ] || arguments+=(--decision "$(cat "$decision_file")")
-  mgeo "${arguments[@]}"
+  [ -z "$decision" ] || arguments+=(--decision "$decision")
+  follow_patiently - "${arguments[@]}"
 }
 
 step_promote() {
@@ -342,18 +406,44 @@ named_rollout() {
 step_abort() {
   local id
   id=$(named_rollout)
-  mgeo rollout abort ${id:+"$id"} --reason "${PROMOTE_REASON:-aborted from CI}"
+  if [ -z "$id" ]; then
+    # By its id it may be asked for again. "The one that runs" is none, or another one, once a
+    # try whose answer was lost has been obeyed.
+    ask rollout status --output json
+    id=$(field rollout_id <"$answer")
+  fi
+  ask rollout abort ${id:+"$id"} --output json --reason "${PROMOTE_REASON:-aborted from CI}"
+  cat "$answer" >&2
+  # Where the candidate has served already it takes a moment until all has returned.
+  if [ "$(field phase <"$answer")" = ROLLING_BACK ]; then
+    id=$(field rollout_id <"$answer")
+    follow_patiently - rollout wait "$id" --until ABORTED \
+      --timeout "$wait_for" --report "$reports/abort" --output json
+  fi
 }
 
+# Without an id it may be asked for again, too: a rollout that was taken back stays the one that
+# is meant.
 step_rollback() {
-  local id answer
+  local id
   id=$(named_rollout)
-  answer=$(mgeo rollout rollback ${id:+"$id"} --output json \
-    --reason "${PROMOTE_REASON:-rolled back from CI}")
-  say "$answer"
-  id=$(field rollout_id <<<"$answer")
+  ask rollout rollback ${id:+"$id"} --output json \
+    --reason "${PROMOTE_REASON:-rolled back from CI}"
+  cat "$answer" >&2
+  id=$(field rollout_id <"$answer")
   follow_patiently - rollout wait "$id" --until ROLLED_BACK \
     --timeout "$wait_for" --report "$reports/rollback" --output json
+}
+
+step_switch() {
+  need SWITCH_TO
+  follow_patiently - deploy switch --to "$SWITCH_TO"
+  follow_patiently - deploy status
+}
+
+step_switch_back() {
+  follow_patiently - deploy switch-back
+  follow_patiently - deploy status
 }
 
 # By Python, which is there: slim images have no curl. The token stays out of the arguments.
@@ -371,7 +461,7 @@ urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30).c
 # Publishing must never decide a job: without a place or a token it says so and is content.
 step_comment() {
   local page='' found
-  for found in "$reports"/{rollback,promote,shadow,compare}/*.md; do
+  for found in "$reports"/{rollback,abort,promote,shadow,compare}/*.md; do
     if [ -s "$found" ]; then
       page=$found
       break
@@ -391,7 +481,11 @@ step_comment() {
 [ $# -eq 1 ] || usage
 mkdir -p "$reports"
 step=$1
-trap 'explain $?' EXIT
+trap 'code=$?; rm -f "$answer"; explain "$code"' EXIT
+# What `install` has put there comes before what the machine has.
+if [ "$step" != install ] && is_checkout && [ -x "$venv/bin/mgeo" ]; then
+  PATH=$venv/bin:$PATH
+fi
 case $step in
   install) step_install ;;
   check) step_check ;;
@@ -403,6 +497,8 @@ case $step in
   promote) step_promote ;;
   abort) step_abort ;;
   rollback) step_rollback ;;
+  switch) step_switch ;;
+  switch-back) step_switch_back ;;
   comment) step_comment ;;
   *)
     trap - EXIT

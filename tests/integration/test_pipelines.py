@@ -128,7 +128,9 @@ async def running_system(stream: KafkaSettings, folder: Path) -> AsyncIterator[S
         "PYTHONPATH": str(ROOT),
         "PATH": f"{program.parent}:{os.environ['PATH']}",
         "PROMOTE_HUB": TAGGING,
-        # What a test decides in the place of the files.
+        # What a test decides in the place of the files. The mgeo above is the image's: a checkout
+        # here has nothing to install.
+        "PROMOTE_INSTALL": "mgeo-stream[worker]",
         "PROMOTE_SET": SMALL,
         "PROMOTE_WAIT": "8m",
         "PROMOTE_TRIES": "1",
@@ -255,7 +257,7 @@ async def gitlab_pipeline(
 ) -> tuple[int, str]:
     """Run the scheduled pipeline, one checkout a job."""
     # What a user of GitLab would set in the project; PROMOTE_HUB is the file's default.
-    names = ("PROMOTE_SET", "PROMOTE_WAIT", "PROMOTE_KEY")
+    names = ("PROMOTE_INSTALL", "PROMOTE_SET", "PROMOTE_WAIT", "PROMOTE_KEY")
     settings = system.folder / ".gitlab-ci-local" / "variables.yml"
     settings.parent.mkdir(exist_ok=True)
     settings.write_text(json.dumps({"global": {one: system.environment[one] for one in names}}))

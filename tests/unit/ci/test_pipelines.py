@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,15 +18,16 @@ from tests.pipelines import (
     CI,
     Steps,
     github_steps,
+    gitlab_jobs,
     gitlab_steps,
     gitlab_variables,
+    jenkins_environment,
     jenkins_parameters,
     jenkins_steps,
     literals,
     load,
     promotion,
 )
-from tests.unit.test_docs_commands import parse
 
 ROAD = ["install", "check", "add", "verify", "compare", "shadow", "approve", "promote"]
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
@@ -86,9 +87,10 @@ def test_every_pipeline_takes_the_same_road(steps: Steps) -> None:
     ("pipeline", "commands"),
     [
         ("change", ["make lint", "make test", "deploy/ci/image.sh", "deploy/ci/bench.sh"]),
-        ("switch", ['mgeo deploy switch --to "$SWITCH_TO"', "mgeo deploy status"]),
-        ("switch-back", ["mgeo deploy switch-back", "mgeo deploy status"]),
-        ("rollback", ["deploy/ci/promote.sh rollback"]),
+        ("switch", ["deploy/ci/promote.sh install", "deploy/ci/promote.sh switch"]),
+        ("switch-back", ["deploy/ci/promote.sh install", "deploy/ci/promote.sh switch-back"]),
+        ("abort", ["deploy/ci/promote.sh install", "deploy/ci/promote.sh abort"]),
+        ("rollback", ["deploy/ci/promote.sh install", "deploy/ci/promote.sh rollback"]),
     ],
 )
 def test_every_server_offers_the_same_pipelines(
@@ -101,20 +103,87 @@ def test_every_server_offers_the_same_pipelines(
 
 
 @pytest.mark.parametrize("steps", SERVERS)
-def test_every_command_of_mgeo_in_a_pipeline_can_be_called(steps: Steps) -> None:
-    called = {
-        line for step in steps() for line in step.script.splitlines() if line.startswith("mgeo ")
-    }
-    assert len(called) == 3
-    for line in called:
-        parse(shlex.split(line)[1:])
+@pytest.mark.parametrize("pipeline", ["abort", "rollback"])
+def test_what_runs_can_be_ended_by_a_pipeline_of_its_own(steps: Steps, pipeline: str) -> None:
+    """A job within the model pipeline cannot be pressed while its shadow runs or has failed."""
+    [asked] = [
+        step
+        for step in steps()
+        if step.pipeline == pipeline and f"promote.sh {pipeline}" in step.script
+    ]
+    assert asked.environment["PROMOTE_ROLLOUT"] == "current"
+    assert not asked.reports_from, "it needs no earlier job"
+    assert not asked.by_hand, "the pipeline was asked for: its job need not be"
 
 
 @pytest.mark.parametrize("steps", SERVERS)
 def test_nothing_of_a_promotion_happens_in_another_pipeline(steps: Steps) -> None:
-    others = [step for step in steps() if step.pipeline not in ("model", "rollback")]
-    named = {name for step in others for name in re.findall(r"promote\.sh (\w+)", step.script)}
-    assert named <= {"install", "comment"}
+    others = [step for step in steps() if step.pipeline not in ("model", "abort", "rollback")]
+    named = {name for step in others for name in re.findall(r"promote\.sh ([\w-]+)", step.script)}
+    assert named <= {"install", "comment", "switch", "switch-back"}
+
+
+@pytest.mark.parametrize("steps", SERVERS)
+def test_no_pipeline_calls_an_mgeo_past_the_script(steps: Steps) -> None:
+    """Only the script knows whether it is the machine's or the one that it has installed."""
+    lines = [line for step in steps() for line in step.script.splitlines()]
+    assert not [line for line in lines if line.split()[0] == "mgeo"]
+
+
+def test_where_nothing_answers_every_job_is_tried_again() -> None:
+    for name in ("gitlab-ci.yml", "gitlab-promote.yml"):
+        document = load(name)
+        usual = document.get("default", {}).get("retry", {})
+        for job_name, job in gitlab_jobs(document):
+            if any("promote.sh" in line for line in job.get("script", ())):
+                retry = job.get("retry", usual)
+                assert 6 in retry.get("exit_codes", ()), f"{name}: {job_name}"
+                assert retry["max"] == 2
+    # These two repeat nothing by themselves: the script does.
+    assert int(load("github-actions.yml")["env"]["PROMOTE_TRIES"]) > 1
+    assert int(jenkins_environment()["PROMOTE_TRIES"]) > 1
+
+
+def test_only_images_of_the_main_branch_are_pushed() -> None:
+    """Others are not reviewed: they get no registry's password, and nobody runs their images."""
+    push, build = load("gitlab-ci.yml")["images"]["rules"]
+    assert push["variables"] == {"IMAGE_VERB": "push"}
+    assert "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH" in push["if"]
+    assert build["variables"] == {"IMAGE_VERB": "build"}
+
+    workflow = load("github-actions.yml")
+    assert workflow[True]["push"] == {"branches": ["main"]}
+    verb = workflow["jobs"]["images"]["env"]["IMAGE_VERB"]
+    assert verb == "${{ github.event_name == 'push' && 'push' || 'build' }}"
+
+    jenkins = (CI / "Jenkinsfile").read_text("utf-8")
+    guarded = re.search(
+        r"if \(env\.BRANCH_NAME == null \|\| env\.BRANCH_NAME == 'main'\) \{\s+"
+        r"withCredentials\(\[usernamePassword\(credentialsId: 'mgeo-registry',[^]]*\]\) \{\s+"
+        r"sh 'deploy/ci/image\.sh push'\s+\}\s+\} else \{\s+sh 'deploy/ci/image\.sh build'",
+        jenkins,
+    )
+    assert guarded is not None
+    assert jenkins.count("image.sh push") == jenkins.count("mgeo-registry") == 1
+
+
+def test_of_the_jobs_of_the_jenkinsfile_one_has_the_timer() -> None:
+    """In another it would make the way back wait behind a shadow, or run in every branch."""
+    jenkins = (CI / "Jenkinsfile").read_text("utf-8")
+    timer = r"triggers \{ cron\(env\.JOB_BASE_NAME == '([\w-]+)' \? '[^']+' : ''\) \}"
+    [job] = re.findall(timer, jenkins)
+    assert len(re.findall(r"cron\(|pollSCM\(", jenkins)) == 1
+    assert f"`{job}`" in (CI.parents[1] / "docs" / "guides" / "ci.md").read_text("utf-8")
+
+
+def test_jenkins_waits_for_a_person_as_long_as_the_policy_does() -> None:
+    """Without an end it would hold its job for ever, with a decision that is not valid any more."""
+    jenkins = (CI / "Jenkinsfile").read_text("utf-8")
+    stage = jenkins[jenkins.index("stage('approve')") : jenkins.index("stage('promote')")]
+    before_input, _, _ = stage.partition("input {")
+    found = re.search(r"options \{ timeout\(time: (\d+), unit: 'HOURS'\) \}", before_input)
+    assert found is not None
+    assert timedelta(hours=int(found[1])) == Policy().approval.valid_for
 
 
 @pytest.mark.parametrize(

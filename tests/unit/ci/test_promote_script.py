@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,14 +20,15 @@ import pytest
 import yaml
 
 from tests.pipelines import CI
+from tests.unit.test_docs_commands import parse
 
 STAND_IN = """#!/usr/bin/env bash
 echo "$*" >>"$CALLS"
 trap 'echo detached >>"$CALLS"; kill $!; exit 124' TERM
 case "$*" in
-  *"rollout status"*) echo '{"serving": {"stable": {"version": "mgeo-a-b-20260101"}}}' ;;
+  *"rollout status"*) echo "$STATUS" ;;
   *check-updates*) cat "$UPDATES" ;;
-  *"--output json"*) echo '{"rollout_id": "r-1"}' ;;
+  *"--output json"*) echo "$ANSWER" ;;
 esac
 if [ "${HANG:-}" ]; then
   sleep 30 & wait $!
@@ -54,6 +56,10 @@ class Script:
             "CALLS": str(self.calls_file),
             "CODES": str(self.codes_file),
             "UPDATES": str(folder / "updates.json"),
+            "STATUS": json.dumps(
+                {"rollout_id": "r-9", "serving": {"stable": {"version": "mgeo-a-b-20260101"}}}
+            ),
+            "ANSWER": json.dumps({"rollout_id": "r-1"}),
             "PROMOTE_VERSION": "mgeo-c-d-20260202",
             # These tests may themselves run on one of the servers.
             **dict.fromkeys(("GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"), ""),
@@ -122,6 +128,54 @@ def test_a_runner_may_hand_a_socket_over_as_standard_output(
         assert b'"rollout_id": "r-1"' in ours.recv(65536)
 
 
+STEPS = {
+    "check": {"PROMOTE_VERSION": ""},
+    "add": {"PROMOTE_MODEL": "modelscope:damo/x@f"},
+    "verify": {},
+    "compare": {"PROMOTE_GOLDEN": "golden.jsonl"},
+    "shadow": {},
+    "approve": {"PROMOTE_KEY": "key.pem"},
+    "promote": {},
+    "abort": {"PROMOTE_ROLLOUT": "current", "PROMOTE_REASON": "wrong"},
+    "rollback": {"PROMOTE_ROLLOUT": "current", "PROMOTE_REASON": "wrong"},
+    "switch": {"SWITCH_TO": "green"},
+    "switch-back": {},
+}
+"""Every step that asks something, with what it needs."""
+
+
+@pytest.fixture
+def started(script: Script) -> Script:
+    """With a rollout that `shadow` has started, and something new on the hub."""
+    script.hub_has(NEW)
+    decided = {"rollout_id": "r-1", "decision": {"digest": "sha256:d"}}
+    assert script("shadow", 0, ANSWER=json.dumps(decided)) == 0
+    script.calls_file.write_text("")
+    return script
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_where_nothing_answers_a_step_asks_again(started: Script, step: str) -> None:
+    patience = {"PROMOTE_TRIES": "3", "PROMOTE_PAUSE": "0s"}
+
+    assert started(step, 6, 6, 0, **STEPS[step], **patience) == 0
+    assert len(set(started.calls[:3])) == 1, "the same was asked again"
+    asked = len(started.calls)
+    assert started(step, 6, 6, 6, **STEPS[step], **patience) == 6
+    assert started.calls[asked:] == started.calls[:3]
+
+
+def test_every_call_of_mgeo_in_the_script_can_be_made(started: Script) -> None:
+    for step, variables in STEPS.items():
+        assert started(step, 0, 0, **variables) == 0, started.said
+    assert started("add", 0, PROMOTE_MODEL="") == 0
+    back = json.dumps({"rollout_id": "r-1", "phase": "ROLLING_BACK"})
+    assert started("abort", 0, 0, ANSWER=back, **STEPS["abort"]) == 0
+    assert len(set(started.calls)) > len(STEPS)
+    for call in started.calls:
+        parse(shlex.split(call))
+
+
 def test_a_verdict_is_never_tried_again(script: Script) -> None:
     assert script("shadow", 3, 0, PROMOTE_TRIES="3") == 3
     assert len(script.calls) == 1
@@ -134,6 +188,16 @@ def test_the_later_steps_speak_of_the_rollout_that_was_started(script: Script) -
 
     assert script.calls[1].startswith("rollout approve r-1")
     assert script.calls[2].startswith("rollout wait r-1")
+
+
+def test_only_the_decision_that_was_shown_is_approved(started: Script) -> None:
+    started("approve", 0, PROMOTE_KEY="key.pem")
+    [call] = started.calls
+    assert call.endswith(" --decision sha256:d")
+
+    started("shadow", 0)
+    started("approve", 0, PROMOTE_KEY="key.pem")
+    assert "--decision" not in started.calls[-1], "none was shown"
 
 
 def test_another_rollout_is_not_taken_for_that_of_an_earlier_build(script: Script) -> None:
@@ -181,6 +245,12 @@ def test_a_cancelled_job_detaches_at_once(script: Script, number: signal.Signals
 def test_compare_names_the_model_that_serves(script: Script) -> None:
     assert script("compare", 0, PROMOTE_GOLDEN="golden.jsonl") == 0
     assert script.calls[1].startswith("model compare mgeo-a-b-20260101 mgeo-c-d-20260202 ")
+
+
+def test_compare_judges_by_the_thresholds_that_the_rollout_will_have(script: Script) -> None:
+    changes = "golden.min_delta=-0.02 golden.min_addresses=300"
+    assert script("compare", 0, PROMOTE_GOLDEN="golden.jsonl", PROMOTE_SET=changes) == 0
+    assert "--set golden.min_delta=-0.02 --set golden.min_addresses=300" in script.calls[1]
 
 
 NEW = {"new": True, "version": "mgeo-base-f-20261126", "model": "modelscope:damo/x@f"}
@@ -299,6 +369,24 @@ def test_a_rollback_that_is_asked_for_by_itself_waits_until_it_is_done(
 
 def test_a_rollback_is_only_done_when_everything_has_returned(script: Script) -> None:
     assert script("rollback", 0, 124, PROMOTE_ROLLOUT="current") == 124
+
+
+def test_the_rollout_that_runs_is_ended_by_its_id(script: Script) -> None:
+    """Once it was obeyed, a second request to end "the one that runs" could mean another one."""
+    assert script("abort", 0, 0, PROMOTE_ROLLOUT="current") == 0
+    assert script.calls[0] == "rollout status --output json"
+    assert script.calls[1].startswith("rollout abort r-9 --output json")
+    assert len(script.calls) == 2
+
+
+def test_ending_a_rollout_that_serves_is_only_done_when_everything_has_returned(
+    script: Script,
+) -> None:
+    back = json.dumps({"rollout_id": "r-7", "phase": "ROLLING_BACK"})
+
+    assert script("abort", 0, 124, PROMOTE_ROLLOUT="r-7", ANSWER=back) == 124
+    assert script.calls[0].startswith("rollout abort r-7 ")
+    assert script.calls[1].startswith("rollout wait r-7 --until ABORTED ")
 
 
 @pytest.mark.parametrize(("code", "shown"), [(0, 0), (1, 0), (3, 1), (4, 1), (124, 1)])
