@@ -80,7 +80,7 @@ class Watching:
 
     def refused(self, row: RefusedRow) -> None:
         """This row is in no batch."""
-        self.rejects.add(BadLine(row.line, row.code, ""))
+        self.rejects.add(BadLine(row.line, row.code, row.raw))
         if self.spill is not None:
             self.spill.refuse(row.number, row.code)
 
@@ -108,7 +108,15 @@ async def publish_file(
             FilePublication and AddressFile.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(AddressFile(order.path, order.read, spool=order.wait))
+        file = stack.enter_context(
+            AddressFile(
+                order.path,
+                order.read,
+                # Waiting writes the rows at the end, and strictness checks them beforehand.
+                spool=order.wait or order.strict,
+                limits=settings.limits,
+            )
+        )
         journal = None
         if file.path is not None:
             journal = journal_path(
@@ -133,7 +141,10 @@ async def publish_file(
             publication.check_all_lines()
         await publication.prepare(resume=order.resume, again=order.again, read_log=order.read_log)
         rejects = stack.enter_context(
-            RejectsFile(Path(order.rejects) if order.rejects else rejects_path(file.path))
+            RejectsFile(
+                Path(order.rejects) if order.rejects else rejects_path(file.path),
+                spreadsheet_safe=order.spreadsheet_safe,
+            )
         )
         spill = stack.enter_context(Spill()) if order.wait else None
         watching = Watching(rejects, spill, on_confirmed)
@@ -153,6 +164,7 @@ async def publish_file(
                     file,
                     spill,
                     order.out,
+                    digest=publication.journal.digest,
                     format=order.out_format,
                     spreadsheet_safe=order.spreadsheet_safe,
                 )

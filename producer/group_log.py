@@ -30,16 +30,27 @@ class GroupLog:
         topic: the full name.
         group: the group's full name.
         start: where a partition is begun on which the group has stored no position.
+        store_on_revoke: whether what is finished is stored before a partition goes to
+            another member; False where only the reader's end decides that.
 
     Attributes:
         finished: per partition, the offset before which everything was dealt with; kept by
-            the reader, stored by ``commit`` and before a partition goes to another member.
+            the reader, stored by ``commit`` and on a revoke.
         generation: grows when partitions are taken away: what was polled before and is not
             finished belongs to whoever gets them, and comes again.
     """
 
-    def __init__(self, kafka: KafkaSettings, topic: str, group: str, start: Start) -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        topic: str,
+        group: str,
+        start: Start,
+        *,
+        store_on_revoke: bool = True,
+    ) -> None:
         self._kafka = kafka
+        self._store_on_revoke = store_on_revoke
         self.topic = topic
         self._lost: FatalError | None = None
         self._joined = asyncio.Event()
@@ -107,16 +118,32 @@ class GroupLog:
                 found[pair.partition] = await self._consumer.position(pair)
         return found
 
-    async def commit(self) -> None:
-        """Store what is finished, as far as the partitions are still held."""
+    async def commit(self) -> bool:
+        """Store what is finished, as far as the partitions are still held.
+
+        Returns:
+            False when the group was shared out anew meanwhile: nothing was stored, and
+            whoever has the partitions now reads these records again.
+        """
         pairs = {TopicPartition(self.topic, number): at for number, at in self.finished.items()}
         held = self._consumer.assignment()
         mine = {pair: offset for pair, offset in pairs.items() if pair in held}
         if not mine:
-            return
+            return not pairs
         # Suppressed: the partitions went to another member, who reads these records again.
         with translated(self._kafka), suppress(CommitFailedError, IllegalStateError):
             await self._consumer.commit(mine)
+            return True
+        return False
+
+    async def revoke(self, revoked: Iterable[TopicPartition]) -> None:
+        """These partitions go to another member, or come back in a moment."""
+        # What is in work now was not finished: it comes again, at the new owner.
+        if self._store_on_revoke:
+            await self.commit()
+        self.generation += 1
+        for pair in revoked:
+            self.finished.pop(pair.partition, None)
 
     async def check_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Notice stored positions whose records are gone: aiokafka would skip them in silence."""
@@ -139,11 +166,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
         self._log = log
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        # What is in work now was not finished: it comes again, at the new owner.
-        await self._log.commit()
-        self._log.generation += 1
-        for pair in revoked:
-            self._log.finished.pop(pair.partition, None)
+        await self._log.revoke(revoked)
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         await self._log.check_assigned(assigned)

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from contracts.errors import IllegalTransition, UsageError
+from contracts.errors import IllegalTransition, TransientError, UsageError
 from contracts.events import ParsedBatch
 from contracts.settings import KafkaSettings
 from producer.group_log import GroupLog, Start
@@ -40,6 +40,9 @@ class ResultReader:
             In a group it counts only where the group has no position yet.
         group: name of a consumer group: its members share the partitions, and a later
             reader goes on where this one stopped. The topic prefix is put before it.
+        all_or_nothing: the group's position is stored once, when the context is left without
+            an error, and never before. For what counts only as a whole, as a file does. A
+            group that is shared out anew after the first result ends the reading.
         follow: True waits for more for ever; False stops at the end as it is at the start.
 
     Attributes:
@@ -61,6 +64,7 @@ class ResultReader:
         start: Start | Mapping[int, int] | None = None,
         group: str | None = None,
         follow: bool = True,
+        all_or_nothing: bool = False,
         settings: ProducerSettings | None = None,
     ) -> None:
         if since is not None and (group is not None or start is not None):
@@ -80,8 +84,10 @@ class ResultReader:
         self._start = start or "beginning"
         self._group = group
         self._follow = follow
+        self._all_or_nothing = all_or_nothing
         self._log: TopicLog | GroupLog | None = None
         self._handed_out: tuple[int, int] | None = None
+        self._began_in: int | None = None
         self._committed_at = 0.0
         self.unreadable = 0
 
@@ -93,7 +99,13 @@ class ResultReader:
     async def __aenter__(self) -> Self:
         if self._group is not None and not isinstance(self._start, Mapping):
             group = f"{self._kafka.topic_prefix}{self._group}"
-            log: TopicLog | GroupLog = GroupLog(self._kafka, self.topic, group, self._start)
+            log: TopicLog | GroupLog = GroupLog(
+                self._kafka,
+                self.topic,
+                group,
+                self._start,
+                store_on_revoke=not self._all_or_nothing,
+            )
         else:
             log = TopicLog(self._kafka, self.topic)
         await log.__aenter__()
@@ -114,9 +126,7 @@ class ResultReader:
             return
         try:
             if isinstance(log, GroupLog):
-                if error is None:  # what was handed out last was dealt with too
-                    self._finish(log)
-                await log.commit()
+                await self._store(log, failed=error is not None)
         finally:
             await log.__aexit__(kind, error, trace)
 
@@ -132,14 +142,18 @@ class ResultReader:
                 ends = await log.ends()
             polled = await log.poll()
             generation = _generation(log)
+            self._check_whole(generation)
             for record in polled:
                 if _generation(log) != generation:
                     break  # the group was shared out anew: the rest comes again, to its owner
                 batch = self._read(record)
                 self._handed_out = (record.partition, record.offset + 1)
                 if batch is not None:
+                    if self._began_in is None:
+                        self._began_in = generation
                     yield batch
                 self._finish(log)
+            self._check_whole(_generation(log))
             if isinstance(log, GroupLog):
                 # All that was polled is finished. Positions pass over transaction markers: a
                 # group that had read everything must not seem to lack what retention removes.
@@ -189,11 +203,38 @@ class ResultReader:
             partition, following = handed_out
             log.finished[partition] = following
 
+    async def _store(self, log: GroupLog, *, failed: bool) -> None:
+        """Store the position at the end, as far as what was handed out was dealt with."""
+        if not failed:  # what was handed out last was dealt with too
+            self._finish(log)
+        if not self._all_or_nothing:
+            await log.commit()
+        elif not failed:
+            self._check_whole(log.generation)
+            if not await log.commit() and self._began_in is not None:
+                raise _shared_out_anew()
+
+    def _check_whole(self, generation: int) -> None:
+        # What was handed out before comes again, here or at another member: it must not
+        # stand in one whole with what follows, nor be counted as read.
+        if self._all_or_nothing and self._began_in not in (None, generation):
+            raise _shared_out_anew()
+
     async def _commit_when_due(self, log: TopicLog | GroupLog) -> None:
+        if self._all_or_nothing:
+            return
         due = self._committed_at + self._settings.results_commit_interval_ms / 1000
         if isinstance(log, GroupLog) and time.monotonic() >= due:
             await log.commit()
             self._committed_at = time.monotonic()
+
+
+def _shared_out_anew() -> TransientError:
+    return TransientError(
+        "another member joined or left the group while its results were read; "
+        "its position was not stored",
+        hint="run it again: the same results come once more",
+    )
 
 
 def _generation(log: TopicLog | GroupLog) -> int:

@@ -41,7 +41,7 @@ CODES: Final = (
         "colour_too_small",
         ("usage",),
         "That colour has fewer pods than the one that serves; nothing was switched.",
-        "Give it pods first, as the message says (an autoscaler undoes kubectl scale), or say --smaller.",
+        "Give it pods first, as the message says; an autoscaler undoes kubectl scale. Or --smaller.",
     ),
     CodeSpec(
         "smoke_failed",

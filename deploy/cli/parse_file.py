@@ -65,15 +65,20 @@ def parse_file(
     order: FileOrder, open_parser: Callable[[], Parser], output: Output, show: Printer
 ) -> None:
     """Parse a file row by row; write a table, or print the results as they come."""
+    from contracts.settings import LimitSettings
     from deploy.file_parsing import parsed_rows, write_parsed
     from producer.rows import AddressFile, RejectsFile, rejects_path
     from producer.tables import table_format
 
     if order.out is not None and order.out_format is None:
         table_format(order.out)  # a wrong name is said before the model is loaded
+    limits = LimitSettings().limits
     with (
-        AddressFile(order.path, order.read, spool=order.out is not None) as file,
-        RejectsFile(Path(order.rejects) if order.rejects else rejects_path(file.path)) as rejects,
+        AddressFile(order.path, order.read, spool=order.out is not None, limits=limits) as file,
+        RejectsFile(
+            Path(order.rejects) if order.rejects else rejects_path(file.path),
+            spreadsheet_safe=order.spreadsheet_safe,
+        ) as rejects,
         address_bars() as bars,
     ):
         rows = parsed_rows(file, open_parser(), rejects, strict=order.strict)

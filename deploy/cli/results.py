@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -23,8 +23,6 @@ from deploy.cli.result_sinks import File, Lines, Pages, Sink
 
 if TYPE_CHECKING:
     from producer.results import ResultReader
-
-_NEVER_MS = 10**15
 
 
 class Begin(StrEnum):
@@ -78,7 +76,6 @@ def results(
     With --out and --group the position is stored only once the file is complete.
     """
     from producer.results import ResultReader
-    from producer.settings import ProducerSettings
     from producer.tables import TableFormat, table_format
 
     if begin is None and since is None and follow and group is None:
@@ -94,9 +91,7 @@ def results(
         start=None if begin is None else begin.value,
         group=group,
         follow=follow,
-        settings=ProducerSettings()
-        if out is None
-        else ProducerSettings(results_commit_interval_ms=_NEVER_MS),
+        all_or_nothing=out is not None,
     )
     sink: Sink = Lines() if output is Output.JSON else Pages(sys.stdout.isatty())
     if out is not None and form is not None:
@@ -109,13 +104,23 @@ def results(
 
 
 async def _read(reader: ResultReader, sink: Sink, follow: bool) -> None:
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(reader)
-        stack.enter_context(sink)  # closed first: a position is stored for complete files only
-        if follow:
-            stack.enter_context(_told_to_stop())
-        async for batch in reader:
-            sink.take(batch)
+    # The sink is closed first, and the reader learns of its failure: a position is stored for
+    # complete files only.
+    async with reader, _closed_beside(sink):
+        with _told_to_stop() if follow else nullcontext():
+            async for batch in reader:
+                sink.take(batch)
+
+
+@asynccontextmanager
+async def _closed_beside(sink: Sink) -> AsyncIterator[None]:
+    """A sink that is finished in a thread: a large workbook takes longer to write than a group
+    waits for a sign of life of its member.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(sink)
+        yield
+        await asyncio.to_thread(stack.pop_all().close)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from producer.awaiting.spill import Spill
 from producer.publishing.journal import Journal
 from producer.publishing.plan import batch_index
 from producer.tables import result_cells
-from producer.topic_log import TopicLog
+from producer.topic_log import Offsets, TopicLog
 
 logger = logging.getLogger(__name__)
 
@@ -65,13 +65,19 @@ class Collector:
         ):
             await _begin(parsed, self._run.result_floors)
             await _begin(letters, self._run.dead_letter_floors)
+            ends: Offsets | None = None
             while True:
                 for record in await parsed.poll(200):
                     self._take_result(record)
                 for record in await letters.poll(0):
                     self._take_dead_letter(record)
                 if self._all_planned and not self._spill.missing:
-                    return True
+                    # A dead letter may have been replayed since: its answer lies further on.
+                    if self._spill.failed and ends is None:
+                        ends = await parsed.ends()
+                    if not self._spill.failed or (ends and await parsed.passed(ends)):
+                        return True
+                    continue
                 idle = time.monotonic() - self.last_answer_at
                 if self._all_planned and idle >= patience_s:
                     return False

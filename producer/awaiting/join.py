@@ -22,13 +22,21 @@ def write_joined(
     spill: Spill,
     path: Path,
     *,
+    digest: str = "",
     format: TableFormat | None = None,  # noqa: A002  (the word that users know it by)
     spreadsheet_safe: bool = False,
 ) -> dict[str, int]:
     """Write the table; rows whose result is missing have the error code ``no_result``.
 
+    Args:
+        digest: of the content that was published; empty where only this process can have
+            changed it.
+
     Returns:
         How many rows have each status: ``ok``, or the error code.
+
+    Raises:
+        UsageError: ``file_changed``; no table appears.
     """
     counts: dict[str, int] = {}
     columns = (*file.columns, *added_columns(file.columns))
@@ -46,11 +54,16 @@ def write_joined(
                 continue
             number, cells, code = next(answers, (0, None, None))
             if number != row.number:
-                raise UsageError(
-                    f"{file.path} changed while its results were awaited", code="file_changed"
-                )
+                raise _changed(file)
             found = error_cells(code or NO_RESULT) if cells is None else cells
             outcome = outcome_of(cells, code)
             counts[outcome] = counts.get(outcome, 0) + 1
             table.write((*row.values, *found))
+        # Numbers alone would not tell: rows that changed places have the same ones.
+        if next(answers, None) is not None or (digest and file.digest() != digest):
+            raise _changed(file)
     return counts
+
+
+def _changed(file: AddressFile) -> UsageError:
+    return UsageError(f"{file.path} changed while its results were awaited", code="file_changed")

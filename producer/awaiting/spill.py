@@ -52,6 +52,7 @@ class Spill:
         self._database.execute("BEGIN")
         self._planned: set[int] = set()
         self._answered: set[int] = set()
+        self._failed: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +71,11 @@ class Spill:
         """Batches that were planned and not answered yet."""
         return len(self._planned)
 
+    @property
+    def failed(self) -> int:
+        """Batches that are dead letters, as far as is known."""
+        return len(self._failed)
+
     def missing_batches(self, most: int) -> list[int]:
         """The first of them, by index."""
         return sorted(self._planned)[:most]
@@ -80,7 +86,7 @@ class Spill:
             "INSERT INTO place VALUES (?, ?, ?)",
             ((row, batch.index, place) for place, row in enumerate(batch.record.positions)),
         )
-        if batch.index not in self._answered:
+        if batch.index not in self._answered and batch.index not in self._failed:
             self._planned.add(batch.index)
 
     def refuse(self, row: int, code: str) -> None:
@@ -88,9 +94,17 @@ class Spill:
         self._database.execute("INSERT INTO refusal VALUES (?, ?)", (row, code))
 
     def answer(self, index: int, results: Sequence[Sequence[Any]]) -> bool:
-        """The cells of each address of a batch; False where it was answered before."""
-        if not self._is_first(index):
+        """The cells of each address of a batch; False where it was answered before.
+
+        It takes the place of a failure: a dead letter can be replayed.
+        """
+        if index in self._answered:
             return False
+        if index in self._failed:
+            self._failed.discard(index)
+            self._database.execute("DELETE FROM failure WHERE batch = ?", (index,))
+        self._answered.add(index)
+        self._planned.discard(index)
         self._database.executemany(
             "INSERT INTO answer VALUES (?, ?, ?)",
             ((index, place, orjson.dumps(cells)) for place, cells in enumerate(results)),
@@ -98,9 +112,11 @@ class Spill:
         return True
 
     def fail(self, index: int, code: str) -> bool:
-        """The whole batch became a dead letter; False where it was answered before."""
-        if not self._is_first(index):
+        """The whole batch became a dead letter; False where that, or an answer, is known."""
+        if index in self._answered or index in self._failed:
             return False
+        self._failed.add(index)
+        self._planned.discard(index)
         self._database.execute("INSERT INTO failure VALUES (?, ?)", (index, code))
         return True
 
@@ -116,10 +132,3 @@ class Spill:
             outcome = outcome_of(cells, code)
             counts[outcome] = counts.get(outcome, 0) + 1
         return counts
-
-    def _is_first(self, index: int) -> bool:
-        if index in self._answered:
-            return False
-        self._answered.add(index)
-        self._planned.discard(index)
-        return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.errors import UsageError
 from producer.publishing.confirmed import Known
+from producer.tables.atomic import sync_folder
 
 
 class Journal(BaseModel):
@@ -48,6 +49,22 @@ class Journal(BaseModel):
         """What this says about the log."""
         return Known(self.prefix, self.beyond, self.floors)
 
+    def other_options(
+        self, options: Mapping[str, str | int | None], left_open: Collection[str]
+    ) -> list[str]:
+        """The options that this run was not planned with.
+
+        Args:
+            options: those of now.
+            left_open: options that have their default. One that an older journal does not
+                hold is taken to have had it; to say it now is another plan.
+        """
+        return sorted(
+            name
+            for name, value in options.items()
+            if (self.plan[name] != value if name in self.plan else name not in left_open)
+        )
+
     def at(self, known: Known, *, complete: bool = False) -> Journal:
         """The same run, later."""
         return self.model_copy(
@@ -69,11 +86,7 @@ class Journal(BaseModel):
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
 
 
 def read_journal(path: Path) -> Journal | None:
@@ -118,9 +131,3 @@ def journal_path(folder: Path, source: Path, topic: str, bootstrap_servers: str)
     """Where the journal of a file, topic and cluster lies."""
     name = f"{source.resolve()}\0{topic}\0{bootstrap_servers}"
     return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from contracts.errors import PermanentError
+from contracts.errors import PermanentError, UsageError
 from contracts.limits import Limits
 from producer.encoding import PackedRecord, address_json, frame_bytes, record_json
-from producer.rows import BadLine, Row
+from producer.rows import BadLine, Row, joined
 
 MAX_OPEN_KEYS: Final = 1000
 """Keys whose batches are filled at the same time; the one waiting longest gives way."""
@@ -38,11 +38,32 @@ class PlannedBatch:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """One row that no record can carry."""
+    """One row that no record can carry.
+
+    Attributes:
+        raw: its cells with tabs between them.
+    """
 
     number: int
     line: int
     code: str
+    raw: str = ""
+
+
+def check_source(source: str, limits: Limits) -> None:
+    """Refuse a name that would make every record of the plan a dead letter.
+
+    Raises:
+        UsageError: ``bad_source``.
+    """
+    if len(source) > limits.max_id_chars:
+        raise UsageError(
+            f"a source has at most {limits.max_id_chars} characters", code="bad_source"
+        )
+    try:
+        source.encode()
+    except UnicodeEncodeError:
+        raise UsageError("the source is not readable text", code="bad_source") from None
 
 
 def batch_id(run_id: str, index: int) -> str:
@@ -100,7 +121,7 @@ def plan_batches(
             if len(element) > room:
                 raise PermanentError("no record can hold this address", code="text_too_long")
         except PermanentError as error:
-            yield RefusedRow(row.number, row.line, error.code)
+            yield RefusedRow(row.number, row.line, error.code, joined(row.values))
             continue
         key = None if key_column is None else _key(row.values[key_column])
         batch = filling.get(key)

@@ -12,11 +12,18 @@ from pathlib import Path
 from typing import Protocol
 
 from contracts.errors import MgeoError, PermanentError, UsageError
+from contracts.limits import Limits
 from contracts.settings import KafkaSettings
 from producer.publisher import AddressPublisher, PublishedRecord
 from producer.publishing.confirmed import Confirmations
-from producer.publishing.journal import Journal, file_digest, read_journal
-from producer.publishing.plan import PlannedBatch, RefusedRow, batch_id, plan_batches
+from producer.publishing.journal import Journal, read_journal
+from producer.publishing.plan import (
+    PlannedBatch,
+    RefusedRow,
+    batch_id,
+    check_source,
+    plan_batches,
+)
 from producer.publishing.readback import read_back
 from producer.rows import AddressFile, BadLine
 from producer.settings import ProducerSettings
@@ -73,6 +80,9 @@ class FilePublication:
         batch_addresses: most addresses in one record.
         rate: most addresses per second, or None.
         journal: where the journal is, or None for a stream that cannot be read again.
+
+    Raises:
+        UsageError: ``bad_source``.
     """
 
     def __init__(
@@ -87,6 +97,7 @@ class FilePublication:
         rate: float | None = None,
         journal: Path | None = None,
     ) -> None:
+        check_source(source, settings.limits)
         self._file = file
         self._kafka = kafka
         self._settings = settings
@@ -261,7 +272,7 @@ class FilePublication:
         names = self._kafka.names
         path = self._file.path
         now = datetime.now(UTC)
-        digest = "" if path is None else await asyncio.to_thread(file_digest, path)
+        digest = "" if path is None else await asyncio.to_thread(self._file.digest)
         return Journal(
             run_id=f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}",
             digest=digest,
@@ -277,6 +288,9 @@ class FilePublication:
         return {
             "format": self._file.format.value,
             "encoding": self._file.encoding,
+            "delimiter": self._file.delimiter,
+            "sheet": self._file.sheet,
+            "header": int(self._file.options.header),
             "text_column": self._file.text_column,
             "id_column": self._file.id_column,
             "key_column": self._key_column,
@@ -284,18 +298,29 @@ class FilePublication:
             "batch_addresses": self._batch_addresses,
             "max_addresses": self._settings.limits.max_addresses,
             "max_record_bytes": self._settings.limits.max_record_bytes,
+            "max_id_chars": self._settings.limits.max_id_chars,
         }
+
+    def _left_open(self) -> frozenset[str]:
+        """The options that have their default, of those that journals did not always hold."""
+        read = self._file.options
+        is_default = {
+            "delimiter": read.delimiter is None,
+            "sheet": read.sheet is None,
+            "header": read.header,
+            "max_id_chars": self._settings.limits.max_id_chars == Limits().max_id_chars,
+        }
+        return frozenset(name for name, default in is_default.items() if default)
 
     def _check_same(self, earlier: Journal) -> None:
         path = self._file.path
-        if path is not None and file_digest(path) != earlier.digest:
+        if path is not None and self._file.digest() != earlier.digest:
             raise UsageError(
                 "the file has changed since the interrupted run",
                 code="file_changed",
                 hint="bring the old content back, or send the whole file anew with --again",
             )
-        options = self._plan_options()
-        changed = sorted(name for name in options if options[name] != earlier.plan.get(name))
+        changed = earlier.other_options(self._plan_options(), self._left_open())
         if changed:
             raise UsageError(
                 f"the interrupted run had another {', '.join(changed)}",

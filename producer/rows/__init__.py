@@ -1,6 +1,6 @@
 """Reading people's files of addresses, in bounded memory."""
 
-from producer.rows.model import BadLine, Row
+from producer.rows.model import BadLine, Row, joined
 from producer.rows.rejects import RejectsFile, rejects_path
 from producer.rows.source import STDIN, AddressFile, FileFormat, ReadOptions
 
@@ -12,5 +12,6 @@ __all__ = [
     "ReadOptions",
     "RejectsFile",
     "Row",
+    "joined",
     "rejects_path",
 ]

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from contracts.errors import UsageError
 from producer.rows.model import BadLine, Record, distinct
+from producer.tables.columnar_table import ArrowText
 
 _BATCH_ROWS = 1000
 
@@ -46,7 +47,10 @@ class ParquetReader:
 
         try:
             for batch in self._file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
-                yield [column.to_pylist() for column in batch.columns]
+                yield [
+                    _values(name, column)
+                    for name, column in zip(self.columns, batch.columns, strict=True)
+                ]
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError):
             raise UsageError(
                 "the Parquet file is damaged: its pages cannot be read", code="not_parquet"
@@ -55,3 +59,37 @@ class ParquetReader:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def _values(name: str, column: Any) -> list[Any]:
+    """A column as Python values. Times that Python cannot hold are text, and stay themselves in
+    a Parquet result: nobody may need the column.
+    """
+    import pyarrow
+
+    if str(column.type).startswith(("timestamp[ns", "time64[ns")):
+        return _times_as_text(column)
+    try:
+        values: list[Any] = column.to_pylist()
+        return values
+    except UnicodeDecodeError:  # a ValueError, too
+        raise
+    except (ValueError, OverflowError):
+        try:
+            return _times_as_text(column)
+        except pyarrow.ArrowNotImplementedError:
+            raise UsageError(
+                f"column {name} holds times that cannot be read",
+                code="not_parquet",
+                hint="write the file without that column, or with the times as text",
+            ) from None
+
+
+def _times_as_text(column: Any) -> list[Any]:
+    import pyarrow
+
+    texts = column.cast(pyarrow.string()).to_pylist()
+    return [
+        None if text is None else ArrowText.of(text.replace(" ", "T", 1), scalar)
+        for text, scalar in zip(texts, column, strict=True)
+    ]

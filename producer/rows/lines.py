@@ -14,6 +14,7 @@ from producer.rows.model import MAX_LINE_CHARS
 
 _UNDECODABLE = re.compile("[\ud800-\udfff]")
 _MARK = 0xDC00
+_ORDER_MARK = "\ufeff"
 ERRORS = "mgeo-mark-bytes"
 
 
@@ -46,14 +47,18 @@ class Line:
 def read_lines(stream: BinaryIO, encoding: str) -> Iterator[Line]:
     """Every line of the stream; ``\\n``, ``\\r\\n`` and a lone ``\\r`` end lines.
 
-    A line that is too long is skipped to its end without being kept.
+    A line that is too long is skipped to its end without being kept. A byte order mark is no
+    part of the first line, whether or not the codec knows of it.
     """
     text = io.TextIOWrapper(stream, encoding=encoding, errors=ERRORS, newline="")
     number = 0
     try:
         while line := text.readline(MAX_LINE_CHARS):
             number += 1
-            if len(line) == MAX_LINE_CHARS and line[-1] not in "\r\n":
+            is_cut = len(line) == MAX_LINE_CHARS and line[-1] not in "\r\n"
+            if number == 1:
+                line = line.removeprefix(_ORDER_MARK)
+            if is_cut:
                 rest = line
                 while rest and rest[-1] not in "\r\n":
                     rest = text.readline(MAX_LINE_CHARS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -30,7 +30,8 @@ class BadLine:
     Attributes:
         line: where it begins, counted from 1.
         code: stable reason, e.g. ``too_many_columns``.
-        raw: the line as it stands there, undecodable bytes written as ``\\xNN``.
+        raw: the line as it stands there, undecodable bytes written as ``\\xNN``; or the cells
+            of its record with tabs between them.
     """
 
     line: int
@@ -72,6 +73,11 @@ class RecordReader(Protocol):
     def close(self) -> None:
         """Let go of the file."""
         ...
+
+
+def joined(values: Sequence[Any]) -> str:
+    """The cells of a record as one line, where the format has no line to show."""
+    return "\t".join("" if value is None else str(value) for value in values)
 
 
 def distinct(names: list[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Self, TextIO
 
 from contracts.errors import UsageError
 from producer.rows.model import BadLine
+from producer.tables.text_tables import disarmed
 
 HEADER = ("line", "code", "raw")
 
@@ -16,10 +17,14 @@ HEADER = ("line", "code", "raw")
 class RejectsFile:
     """A CSV file that comes into being with the first reject. Holds address text: it lies
     where the person asked for it, and nothing of it is printed.
+
+    Args:
+        spreadsheet_safe: see DelimitedTable.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, spreadsheet_safe: bool = False) -> None:
         self.path = path
+        self._safe = spreadsheet_safe
         self.count = 0
         self._file: TextIO | None = None
 
@@ -43,7 +48,10 @@ class RejectsFile:
         """
         if self._file is None:
             try:
-                self._file = self.path.open("w", encoding="utf-8-sig", newline="")
+                # What is no Unicode may be just why a line is set aside.
+                self._file = self.path.open(
+                    "w", encoding="utf-8-sig", errors="backslashreplace", newline=""
+                )
             except OSError as error:
                 raise UsageError(
                     f"the rejects file {self.path} cannot be written: {error.strerror}",
@@ -52,7 +60,8 @@ class RejectsFile:
                 ) from None
             self._writer = csv.writer(self._file)
             self._writer.writerow(HEADER)
-        self._writer.writerow((bad.line, bad.code, bad.raw))
+        raw = disarmed(bad.raw) if self._safe else bad.raw
+        self._writer.writerow((bad.line, bad.code, raw))
         self.count += 1
 
 

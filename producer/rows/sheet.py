@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -9,7 +10,11 @@ from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 from contracts.errors import UsageError
-from producer.rows.model import BadLine, Record, distinct
+from producer.rows.model import BadLine, Record, distinct, joined
+
+# How a workbook writes what XML cannot hold (ECMA-376 part 1, 22.9.2.19). Half of a surrogate
+# pair would be no text: it stays as it is written.
+_ESCAPE = re.compile("_x(?![Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
 
 
 class SheetReader:
@@ -45,7 +50,8 @@ class SheetReader:
                 code="no_sheet",
                 hint=f"the sheets are: {', '.join(names)}",
             )
-        page = self._book[sheet or names[0]]
+        self.sheet: str = names[0] if sheet is None else sheet
+        page = self._book[self.sheet]
         # The size that a workbook claims for a sheet can be wrong, and rows would be cut to it.
         getattr(page, "reset_dimensions", lambda: None)()
         self._rows = enumerate(page.iter_rows(values_only=True), start=1)
@@ -65,8 +71,7 @@ class SheetReader:
         while record is not None:
             values = record.values
             if any(value is not None for value in values[width:]):
-                raw = "\t".join("" if value is None else str(value) for value in values)
-                yield BadLine(record.line, "too_many_columns", raw)
+                yield BadLine(record.line, "too_many_columns", joined(values))
             else:  # cells that are empty at the end of a row are not in the file
                 padded = values[:width] + (None,) * (width - len(values))
                 yield Record(record.line, padded)
@@ -84,12 +89,18 @@ class SheetReader:
 
     def _next(self) -> Record | None:
         for line, row in self._readable_rows():
-            values: tuple[Any, ...] = tuple(row)
+            values: tuple[Any, ...] = tuple(map(_unescaped, row))
             while values and values[-1] is None:
                 values = values[:-1]
             if values:
                 return Record(line, values)
         return None
+
+
+def _unescaped(value: Any) -> Any:
+    if not isinstance(value, str) or "_x" not in value:
+        return value
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
 
 
 def _damaged() -> UsageError:

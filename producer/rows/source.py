@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 import tempfile
@@ -13,13 +14,13 @@ from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
 from contracts.errors import UsageError
-from contracts.limits import Limits
+from contracts.limits import MIB, Limits
 from producer.rows.columnar import ParquetReader
 from producer.rows.columns import find_column, find_id_column, find_text_column
 from producer.rows.delimited import DelimitedReader
 from producer.rows.encodings import SAMPLE_BYTES, check_encoding, detect_encoding
 from producer.rows.jsonlines import JsonLinesReader
-from producer.rows.model import BadLine, Record, RecordReader, Row
+from producer.rows.model import BadLine, Record, RecordReader, Row, joined
 from producer.rows.plain import PlainReader
 from producer.rows.sheet import SheetReader
 
@@ -84,7 +85,7 @@ class AddressFile:
         limits: Limits | None = None,
         stdin: BinaryIO | None = None,
     ) -> None:
-        self._options = options or ReadOptions()
+        self.options = options or ReadOptions()
         self._limits = limits or Limits()
         self._is_stdin = path == STDIN
         self._spool = spool
@@ -93,7 +94,7 @@ class AddressFile:
         self._stream: BinaryIO | None = None
         self._reader: RecordReader | None = None
         self._used = False
-        self.format = self._options.format or format_of(path)
+        self.format = self.options.format or format_of(path)
         self.encoding: str | None = None
         """The codec that the text is read with; None for binary formats."""
         self.columns: tuple[str, ...] = ()
@@ -105,8 +106,8 @@ class AddressFile:
             self._stream = self._open()
             self._reader = self._make_reader(self._stream)
             self.columns = self._reader.columns
-            self.text_column = find_text_column(self.columns, self._options.text_column)
-            self.id_column = find_id_column(self.columns, self._options.id_column, self.text_column)
+            self.text_column = find_text_column(self.columns, self.options.text_column)
+            self.id_column = find_id_column(self.columns, self.options.id_column, self.text_column)
         except BaseException:
             self._close()
             raise
@@ -126,6 +127,29 @@ class AddressFile:
         return getattr(self._reader, "schema", None)
 
     @property
+    def delimiter(self) -> str | None:
+        """What separates the columns; None for formats that have no such thing."""
+        return getattr(self._reader, "delimiter", None)
+
+    @property
+    def sheet(self) -> str | None:
+        """The name of the sheet that is read; None for formats without sheets."""
+        return getattr(self._reader, "sheet", None)
+
+    def digest(self) -> str:
+        """SHA-256 of the content that rows are read from, in hexadecimal.
+
+        Of the open file, which another one of its name may have replaced since.
+        """
+        stream, found = self._opened, hashlib.sha256()
+        place = stream.tell()
+        stream.seek(0)
+        while block := stream.read(MIB):
+            found.update(block)
+        stream.seek(place)  # a reader goes on from there
+        return found.hexdigest()
+
+    @property
     def path(self) -> Path | None:
         """Where the file is; None for standard input."""
         return None if self._is_stdin else self._path
@@ -143,25 +167,31 @@ class AddressFile:
     def _row(self, number: int, record: Record) -> Row | BadLine:
         cell = record.values[self.text_column]
         if isinstance(cell, dict | list | bool | bytes):
-            return BadLine(record.line, "bad_text", "")
+            return BadLine(record.line, "bad_text", joined(record.values))
         text = "" if cell is None else str(cell)
         name = None if self.id_column is None else record.values[self.id_column]
         identifier = str(number) if name in (None, "") else str(name)
         if len(identifier) > self._limits.max_id_chars:
-            return BadLine(record.line, "bad_id", "")
+            return BadLine(record.line, "bad_id", joined(record.values))
         return Row(number, record.line, identifier, text, record.values)
 
     def _from_the_start(self) -> RecordReader:
-        if self._reader is None or self._stream is None:
-            raise UsageError("the file is not open", code="not_open")
-        if self._used:
-            if not self._stream.seekable():
+        stream, reader = self._opened, self._reader
+        if reader is None or self._used:
+            if not stream.seekable():
                 raise UsageError("standard input can be read once only", code="read_once")
-            self._reader.close()
-            self._stream.seek(0)
-            self._reader = self._make_reader(self._stream)
+            if reader is not None:
+                reader.close()
+            stream.seek(0)
+            self._reader = reader = self._make_reader(stream)
         self._used = True
-        return self._reader
+        return reader
+
+    @property
+    def _opened(self) -> BinaryIO:
+        if self._stream is None:
+            raise UsageError("the file is not open", code="not_open")
+        return self._stream
 
     def _open(self) -> BinaryIO:
         if not self._is_stdin:
@@ -180,7 +210,7 @@ class AddressFile:
         return spooled
 
     def _make_reader(self, stream: BinaryIO) -> RecordReader:
-        options = self._options
+        options = self.options
         match self.format:
             case FileFormat.XLSX:
                 return SheetReader(stream, sheet=options.sheet, header=options.header)
@@ -204,8 +234,8 @@ class AddressFile:
 
     def _decoded(self, stream: BinaryIO) -> tuple[BinaryIO, str]:
         """The stream at its beginning and its encoding."""
-        if self._options.encoding is not None:
-            return stream, check_encoding(self._options.encoding)
+        if self.options.encoding is not None:
+            return stream, check_encoding(self.options.encoding)
         if self.encoding is not None:  # found out before, when the file was first read
             return stream, self.encoding
         if stream.seekable():

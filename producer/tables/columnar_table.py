@@ -12,6 +12,23 @@ from producer.tables.text_tables import cell_text
 ROW_GROUP_ROWS: Final = 10_000
 
 
+class ArrowText(str):
+    """A value that Python has no type for, as text; a Parquet table keeps it as it was.
+
+    Attributes:
+        scalar: the Arrow value.
+    """
+
+    scalar: Any
+
+    @classmethod
+    def of(cls, text: str, scalar: Any) -> ArrowText:
+        """Both forms of one value."""
+        made = cls(text)
+        made.scalar = scalar
+        return made
+
+
 class ParquetTable:
     """One Parquet file.
 
@@ -42,7 +59,10 @@ class ParquetTable:
     def write(self, values: Sequence[Any]) -> None:
         """Add one row."""
         for column, value, is_text in zip(self._waiting, values, self._is_text, strict=True):
-            column.append(cell_text(value) if is_text and value is not None else value)
+            if isinstance(value, ArrowText):
+                column.append(str(value) if is_text else value.scalar)
+            else:
+                column.append(cell_text(value) if is_text and value is not None else value)
         if len(self._waiting[0]) >= ROW_GROUP_ROWS:
             self._flush()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,12 @@ from producer.tables.text_tables import cell_text
 MAX_ROWS: Final = 1_048_576
 MAX_CELL_CHARS: Final = 32_767
 
-# What XML cannot hold; workbooks write it as _xHHHH_ (ECMA-376 part 1, 22.9.2.19).
-_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+EXACT_BELOW: Final = 10**15
+"""Excel keeps 15 digits of a number; ids and card numbers have more."""
+
+# What XML cannot hold, or reads back as another (a carriage return); workbooks write it as
+# _xHHHH_ (ECMA-376 part 1, 22.9.2.19), and so the first character of a text like that, too.
+_ESCAPED = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
 
 class SheetTable:
@@ -52,11 +57,15 @@ class SheetTable:
     def _cell(self, value: Any) -> Any:
         from openpyxl.cell import WriteOnlyCell
 
-        if value is None or isinstance(value, bool | int | float):
+        if value is None or isinstance(value, bool):
             return value
+        if isinstance(value, int) and abs(value) < EXACT_BELOW:
+            return value
+        if isinstance(value, float) and math.isfinite(value):
+            return self._exact(value)
         if isinstance(value, datetime.date) and getattr(value, "tzinfo", None) is None:
             return value
-        text = _NOT_IN_XML.sub(lambda m: f"_x{ord(m[0]):04X}_", cell_text(value))
+        text = _ESCAPED.sub(lambda m: f"_x{ord(m[0]):04X}_", cell_text(value))
         if len(text) > MAX_CELL_CHARS:
             raise UsageError(
                 f"row {self._rows}: a cell of {len(text)} characters; Excel holds {MAX_CELL_CHARS}",
@@ -65,4 +74,14 @@ class SheetTable:
             )
         cell = WriteOnlyCell(self._sheet, value=text)
         cell.data_type = "s"  # a text that begins with = would become a formula
+        return cell
+
+    def _exact(self, value: float) -> Any:
+        from openpyxl.cell import WriteOnlyCell
+
+        if float(f"{value:.16g}") == value:
+            return value
+        # openpyxl writes 16 digits of any number, and a text in a number's place as it is.
+        cell = WriteOnlyCell(self._sheet, value=value)
+        cell._value = repr(value)  # type: ignore[attr-defined]
         return cell

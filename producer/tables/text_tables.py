@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# OWASP's list: the full-width forms too, which some spreadsheets take for the narrow ones.
+_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 class DelimitedTable:
@@ -39,9 +40,7 @@ class DelimitedTable:
         self._file.close()
 
     def _cell(self, value: Any) -> str:
-        if self._safe and isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-            return f"'{value}"
-        return cell_text(value)
+        return disarmed(value) if self._safe and isinstance(value, str) else cell_text(value)
 
 
 class JsonLinesTable:
@@ -66,6 +65,11 @@ def _json(value: Any) -> bytes:
         return orjson.dumps(value, default=str)
     except orjson.JSONEncodeError:  # an integer beyond 64 bits
         return json.dumps(value, ensure_ascii=False, default=str).encode()
+
+
+def disarmed(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def cell_text(value: Any) -> str:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import os
+import sys
 from pathlib import Path
 
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
+from contracts.errors import PermanentError
 from contracts.events import AddressResult
+from contracts.limits import Limits
 from contracts.settings import KafkaSettings
 from deploy.file_publishing import Order, Report, publish_file
 from producer.rows import ReadOptions
@@ -110,8 +114,11 @@ async def test_rows_of_a_dead_letter_come_back_with_its_code(
 ) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text("".join(f'{{"id":"{n}","text":"京{n}"}}\n' for n in range(4)))
-    settings = ProducerSettings(publish_journal_dir=tmp_path / "state")
-    # A source that is too long makes every record a dead letter at the worker.
+    # A source that is too long for the worker, whose limits are others, makes every record a
+    # dead letter.
+    settings = ProducerSettings(
+        publish_journal_dir=tmp_path / "state", limits=Limits(max_id_chars=400)
+    )
     order = Order(
         str(path),
         ReadOptions(),
@@ -130,6 +137,26 @@ async def test_rows_of_a_dead_letter_come_back_with_its_code(
     assert [(line["id"], line["status"], line["error_code"]) for line in lines] == [
         (str(n), "error", "bad_source") for n in range(4)
     ]
+
+
+async def test_the_answer_to_a_replayed_dead_letter_comes_back(
+    stream: KafkaSettings, tmp_path: Path
+) -> None:
+    def crash(*_: str) -> AddressResult:
+        raise PermanentError("three times", code="crashed_worker")
+
+    path = write_rows(tmp_path / "in.csv", 5)
+    settings = ProducerSettings(publish_journal_dir=tmp_path / "state", resume_settle_ms=0)
+    order = Order(str(path), ReadOptions(), wait=True, patience_s=20.0, batch_addresses=10)
+    async with asyncio.timeout(60), StandInWorker(stream, crash) as worker:
+        answering = asyncio.create_task(worker.follow(1))
+        report = await publish_file(order, stream, settings)
+        await answering
+    assert report.results == {"crashed_worker": 5}
+    async with StandInWorker(stream) as worker:
+        await worker.follow(1)  # as if `mgeo dlq replay` had brought it back
+    report = await publish_and_wait(path, stream, tmp_path / "out.csv", 0, resume=True)
+    assert report.results == {"ok": 5}
 
 
 async def test_what_does_not_come_is_named_and_can_be_fetched_later(
@@ -185,6 +212,46 @@ async def test_the_command_waits_counts_and_leaves_with_its_code(
         "line,code,raw",
         '14,too_few_columns,"too,few"',
     ]
+    code, _, errors = await mgeo(*command, "--again", "--source", "s" * 201)
+    assert code == 2
+    assert "a source has at most 200 characters" in errors
     code, _, errors = await mgeo(*command, "--again", "--strict")
     assert code == 1
     assert "line 14 is malformed (too_few_columns); nothing was published" in errors
+
+
+async def test_what_no_record_can_carry_is_in_the_rejects_file(
+    tmp_path: Path, mgeo: Mgeo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "in.csv"
+    long_id, longer_id = "i" * 300, "i" * 401
+    path.write_text(
+        f"id,地址\n{long_id},京路1号\n{longer_id},京路2号\n3,{'京' * 2000}\n", encoding="utf-8"
+    )
+    limits = {"max_id_chars": 400, "max_record_bytes": 4096, "max_addresses": 10}
+    monkeypatch.setenv("MGEO_LIMITS", json.dumps(limits))
+    code, printed, errors = await mgeo("publish", str(path), "--output", "json")
+    assert (code, errors) == (0, "")
+    counts = json.loads(printed)
+    assert counts["published"] == 1
+    assert counts["by_code"] == {"bad_id": 1, "text_too_long": 1}
+    with (tmp_path / "in.csv.rejects.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert list(csv.reader(file))[1:] == [
+            ["3", "bad_id", f"{longer_id}\t京路2号"],
+            ["4", "text_too_long", f"3\t{'京' * 2000}"],
+        ]
+
+
+async def test_a_pipe_is_checked_as_a_whole_and_then_sent(
+    tmp_path: Path, mgeo: Mgeo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reading, writing = os.pipe()
+    os.write(writing, "京路1号\n京路2号\n".encode())
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        command = ("publish", "-", "--format", "text", "--strict", "--output", "json")
+        code, printed, errors = await mgeo(*command)
+    assert (code, errors) == (0, "")
+    assert json.loads(printed)["published"] == 2

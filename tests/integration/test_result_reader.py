@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from contracts.errors import TransientError
 from contracts.settings import KafkaSettings, client_options
 from producer import AddressPublisher, ResultReader
 from tests.brokers.admin import TopicFactory
+from tests.streams.command import MgeoOn
 from tests.streams.stand_in_worker import StandInWorker
 from tests.streams.topic import everything
 
@@ -35,6 +38,10 @@ async def read(stream: KafkaSettings, **options: object) -> list[str]:
     async with asyncio.timeout(30):
         async with ResultReader(stream, follow=False, **options) as reader:  # type: ignore[arg-type]
             return sorted([batch.batch_id async for batch in reader])
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 async def test_reading_to_the_end_gives_every_committed_result_once(
@@ -118,6 +125,72 @@ async def test_a_reader_that_fails_gets_the_unfinished_result_again(
     with pytest.raises(RuntimeError, match="while handling"):
         await handle_three_and_fail()
     assert sorted(seen + await read(stream, group="g")) == names
+
+
+async def test_a_whole_that_fails_is_read_again_from_its_beginning(
+    stream: KafkaSettings,
+) -> None:
+    names = await publish(stream, 5, "x")
+    async with StandInWorker(stream) as worker:
+        await worker.answer(await everything(stream, stream.names.events))
+
+    async def handle_three_and_fail() -> None:
+        handled = 0
+        async with ResultReader(stream, group="g", follow=False, all_or_nothing=True) as reader:
+            async for _ in reader:
+                if handled == 3:
+                    raise RuntimeError("while handling the fourth")
+                handled += 1
+
+    with pytest.raises(RuntimeError, match="while handling"):
+        await handle_three_and_fail()
+    assert await read(stream, group="g", all_or_nothing=True) == names
+    assert await read(stream, group="g", all_or_nothing=True) == []
+
+
+async def test_a_whole_that_another_member_broke_into_is_not_remembered(
+    stream: KafkaSettings,
+) -> None:
+    names = await publish(stream, 9, "x")
+    async with StandInWorker(stream) as worker:
+        await worker.answer(await everything(stream, stream.names.events))
+    seen: list[str] = []
+    all_seen = asyncio.Event()
+
+    async def follow_as_a_whole() -> None:
+        async with ResultReader(stream, group="g", all_or_nothing=True) as reader:
+            async for batch in reader:
+                seen.append(batch.batch_id)
+                if len(seen) == len(names):
+                    all_seen.set()
+
+    async with asyncio.timeout(90):
+        first = asyncio.create_task(follow_as_a_whole())
+        await all_seen.wait()
+        async with ResultReader(stream, group="g"):
+            with pytest.raises(TransientError, match="joined or left the group"):
+                await first
+    assert sorted(seen) == names
+    assert await read(stream, group="g") == names
+
+
+async def test_the_command_remembers_a_complete_file_and_no_other(
+    stream: KafkaSettings, tmp_path: Path, mgeo_on: MgeoOn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(stream, 6, "x")
+    async with StandInWorker(stream) as worker:
+        await worker.answer(await everything(stream, stream.names.events))
+    mgeo = mgeo_on(stream)
+    monkeypatch.setattr("producer.tables.sheet_table.MAX_ROWS", 4)
+    code, _, errors = await mgeo("results", "--group", "crm", "--out", str(tmp_path / "new.xlsx"))
+    assert (code, "an Excel sheet ends at row 4" in errors) == (2, True)
+    for expected in (6, 0):
+        out = tmp_path / f"new-{expected}.csv"
+        code, printed, errors = await mgeo("results", "--group", "crm", "--out", str(out))
+        assert (code, errors) == (0, "")
+        assert printed.startswith(f"{expected} results written")
+    assert names_in(tmp_path) >= {"new-0.csv", "new-6.csv"}
+    assert not any("xlsx" in name for name in names_in(tmp_path))
 
 
 async def test_an_unreadable_record_is_counted_and_passed(stream: KafkaSettings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from datetime import date
@@ -13,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from contracts.errors import UsageError
-from producer.rows import AddressFile, BadLine, FileFormat, ReadOptions, Row
+from contracts.limits import Limits
+from producer.rows import AddressFile, BadLine, FileFormat, ReadOptions, RejectsFile, Row
+from producer.rows.model import MAX_LINE_CHARS
 
 HEADER = "编号,地址,备注\n"
 LINES = ["A1,北京市海淀区中关村大街1号,好\n", "A2,上海市浦东新区张江路2号,\n"]
@@ -56,6 +59,30 @@ def test_a_told_encoding_is_believed_and_an_unknown_one_refused(tmp_path: Path) 
     assert texts(read(path, encoding="big5")) == ["臺北市信義區"]
     with pytest.raises(UsageError, match="no text encoding"):
         read(path, encoding="klingon")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("told", [False, True], ids=["found out", "told"])
+def test_a_byte_order_mark_is_no_part_of_the_text(
+    tmp_path: Path, encoding: str, told: bool
+) -> None:
+    said = {"encoding": encoding} if told else {}
+    table = write(tmp_path / "a.csv", "\ufeff" + HEADER + "".join(LINES), encoding)
+    with AddressFile(table, ReadOptions(**said)) as file:  # type: ignore[arg-type]
+        assert file.columns == ("编号", "地址", "备注")
+        assert file.id_column == 0
+        assert len(texts(list(file))) == 2
+    objects = write(tmp_path / "a.jsonl", '\ufeff{"text":"甲"}\n{"text":"\ufeff乙"}\n', encoding)
+    assert texts(read(objects, **said)) == ["甲", "\ufeff乙"]
+    assert texts(read(write(tmp_path / "a.txt", "\ufeff甲\n", encoding), **said)) == ["甲"]
+
+
+def test_a_mark_does_not_make_a_line_that_is_too_long_two(tmp_path: Path) -> None:
+    rows = read(write(tmp_path / "a.txt", "\ufeff" + "长" * MAX_LINE_CHARS + "\n二\n", "gb18030"))
+    assert [row.code if isinstance(row, BadLine) else row.text for row in rows] == [
+        "line_too_long",
+        "二",
+    ]
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
@@ -161,9 +188,46 @@ def test_a_workbook_is_read_with_its_types(tmp_path: Path) -> None:
     ]
     assert rows[2] == BadLine(5, "too_many_columns", "3\t\t\t右边")
     assert texts(read(str(tmp_path / "a.xlsx"), sheet="二")) == ["上海市"]
+    with AddressFile(str(tmp_path / "a.xlsx")) as file:
+        assert file.sheet == "Sheet"
     with pytest.raises(UsageError, match="no sheet") as caught:
         read(str(tmp_path / "a.xlsx"), sheet="三")
     assert "二" in caught.value.hint
+
+
+def test_what_a_workbook_escapes_is_read_as_it_was_typed(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for cell in ("地_x5740_", "北京市_x000D_\n海淀区", "_x005F_x000D_", "_x00_", "_xD83D_"):
+        book.active.append([cell])
+    book.save(tmp_path / "a.xlsx")
+    with AddressFile(str(tmp_path / "a.xlsx")) as file:
+        assert file.columns == ("地址",)
+        assert texts(list(file)) == ["北京市\r\n海淀区", "_x000D_", "_x00_", "_xD83D_"]
+
+
+def test_a_row_that_is_set_aside_is_written_down_with_its_cells(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"id":7,"address":["丙"],"x":null}\n{"address":true}\n')
+    assert read(path) == [
+        BadLine(1, "bad_text", "7\t['丙']\t"),
+        BadLine(2, "bad_text", "\tTrue\t"),
+    ]
+    with RejectsFile(tmp_path / "r.csv") as rejects:
+        rejects.add(BadLine(1, "lone_surrogate", "7\t甲\ud800"))
+    assert (tmp_path / "r.csv").read_text("utf-8-sig").splitlines()[1] == (
+        "1,lone_surrogate,7\t甲\\ud800"
+    )
+
+
+def test_the_digest_is_of_what_is_read_and_disturbs_no_reading(tmp_path: Path) -> None:
+    content = (HEADER + "".join(LINES) * 20_000).encode()
+    path = write(tmp_path / "a.csv", content)
+    with AddressFile(path) as file:
+        rows = iter(file)
+        first = [next(rows) for _ in range(10)]
+        (tmp_path / "new.csv").write_text("地址\n别的\n")
+        (tmp_path / "new.csv").replace(path)
+        assert file.digest() == hashlib.sha256(content).hexdigest()
+        assert len([*first, *rows]) == 40_000
 
 
 def test_what_is_no_workbook_or_parquet_is_refused(tmp_path: Path) -> None:
@@ -272,7 +336,9 @@ def test_ids_come_from_their_column_or_the_row_number(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id,地址\nx,甲\n,乙\n" + "y" * 201 + ",丙\n")
     rows = read(path)
     assert [r.id for r in rows if isinstance(r, Row)] == ["x", "2"]
-    assert rows[2] == BadLine(4, "bad_id", "")
+    assert rows[2] == BadLine(4, "bad_id", "y" * 201 + "\t丙")
+    with AddressFile(path, limits=Limits(max_id_chars=201)) as file:
+        assert texts(list(file)) == ["甲", "乙", "丙"]
 
 
 def test_a_file_without_header_has_numbered_columns(tmp_path: Path) -> None:

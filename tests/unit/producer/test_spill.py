@@ -44,6 +44,19 @@ def test_any_order_of_planning_and_answering_gives_each_row_its_own(
         assert spill.tally() == {"ok": 15, "not_json": 3, "text_too_long": 1}
 
 
+def test_the_answer_to_a_replayed_dead_letter_takes_its_place() -> None:
+    with Spill() as spill:
+        spill.plan(PlannedBatch(0, None, PackedRecord(b"", (1,))))
+        assert spill.fail(0, "crashed_worker")
+        assert not spill.fail(0, "not_json")
+        assert (spill.missing, spill.failed) == (0, 1)
+        assert spill.answer(0, [["京", "ok", None]])
+        assert (spill.missing, spill.failed) == (0, 0)
+        assert not spill.answer(0, [["沪", "ok", None]])
+        assert not spill.fail(0, "crashed_worker")
+        assert list(spill.by_row()) == [(1, ["京", "ok", None], None)]
+
+
 def test_what_was_not_answered_is_missing_by_name() -> None:
     with Spill() as spill:
         for index in range(4):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +18,10 @@ from contracts.components import COMPONENT_TYPES
 from contracts.errors import PermanentError, UsageError
 from contracts.events import AddressResult
 from deploy.cli.file_options import InputFormat, TableChoice
-from deploy.cli.parse_file import FILE_SUFFIXES, means_a_file
+from deploy.cli.output import Output
+from deploy.cli.parse_file import FILE_SUFFIXES, FileOrder, means_a_file, parse_file
 from deploy.file_parsing import parsed_rows, write_parsed
-from producer.rows import AddressFile, FileFormat, RejectsFile
+from producer.rows import AddressFile, BadLine, FileFormat, ReadOptions, RejectsFile, Row
 from producer.rows.source import FORMAT_BY_SUFFIX
 from producer.tables import (
     RESULT_COLUMNS,
@@ -77,6 +79,16 @@ def test_formulas_are_disarmed_when_asked(tmp_path: Path) -> None:
     with OutputTable(path, ("a",), spreadsheet_safe=True) as table:
         for cell in ("=1", "+1", "-1", "@x", "路=1", None):
             table.write((cell,))
+    for cell in "\t\r\n＝＋－＠":
+        with OutputTable(tmp_path / "b.csv", (cell,), spreadsheet_safe=True):
+            pass
+        with (tmp_path / "b.csv").open(encoding="utf-8-sig", newline="") as file:
+            assert list(csv.reader(file)) == [[f"'{cell}"]]
+    for is_safe, raw in ((True, "'=1,2"), (False, "=1,2")):
+        with RejectsFile(tmp_path / "r.csv", spreadsheet_safe=is_safe) as rejects:
+            rejects.add(BadLine(3, "too_many_columns", "=1,2"))
+        with (tmp_path / "r.csv").open(encoding="utf-8-sig", newline="") as file:
+            assert list(csv.reader(file))[1] == ["3", "too_many_columns", raw]
     assert path.read_text("utf-8-sig").splitlines() == [
         "a",
         "'=1",
@@ -96,6 +108,39 @@ def test_a_workbook_keeps_texts_as_texts_and_control_characters(tmp_path: Path) 
     sheet = openpyxl.load_workbook(path).active
     assert [cell.value for cell in sheet[2]] == ["=1+1", 7, None, day, "a_x0001_b"]
     assert sheet["A2"].data_type == "s"
+
+
+def test_a_workbook_keeps_every_digit(tmp_path: Path) -> None:
+    kept = (10**15 - 1, 1 - 10**15, 0.1 + 0.2, 1e300, True)
+    as_text = (10**15, -(10**15), 110_101_199_003_072_316, 2**70, float("inf"), float("nan"))
+    path = written(tmp_path / "a.xlsx", [(*kept, *as_text)], tuple("abcdefghijk"))
+    cells = openpyxl.load_workbook(path).active[2]
+    assert [cell.value for cell in cells] == [*kept, *map(str, as_text)]
+    assert [cell.data_type for cell in cells] == [*"nnnnb", *"ssssss"]
+
+
+def test_a_workbook_that_was_written_is_read_as_it_was(tmp_path: Path) -> None:
+    row = ("京路\r\n1号", "_x000D_", "_x005F_x000D_", "_x00_", "a\x01b\x0b", "__x0041_", "=1")
+    names = ("地址", *(f"c_x000{n}_" for n in range(1, len(row))))
+    with AddressFile(str(written(tmp_path / "a.xlsx", [row], names))) as file:
+        assert file.columns == names
+        assert [one.values for one in file if isinstance(one, Row)] == [row]
+
+
+def test_a_table_is_on_disk_under_its_name_when_it_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def watched(number: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{number}").readlink())
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    written(tmp_path / "a.csv", [], ("a",))
+    content, folder = synced  # a name lasts only once its folder is written, too
+    assert (content.parent, content.suffix, folder) == (tmp_path, ".part", tmp_path)
 
 
 def test_what_a_workbook_cannot_hold_is_an_error_not_a_cut(tmp_path: Path) -> None:
@@ -150,6 +195,30 @@ def test_parsing_a_parquet_file_keeps_its_types(tmp_path: Path) -> None:
     assert not (tmp_path / "rejects.csv").exists()
 
 
+def test_times_beyond_pythons_stay_what_they_are(tmp_path: Path) -> None:
+    columns = {
+        "ns": pa.array([1, 1_700_000_000_123_456_789, None], pa.timestamp("ns")),
+        "zone": pa.array([1, 2000, None], pa.timestamp("ns", "Asia/Shanghai")),
+        "time": pa.array([1, 2, None], pa.time64("ns")),
+        "far": pa.array([10**18, 0, None], pa.timestamp("ms")),
+        "day": pa.array([10**9, 0, None], pa.int32()).view(pa.date32()),
+    }
+    table = pa.table({"address": ["京路", "沪路", "穗路"], **columns})
+    pq.write_table(table, tmp_path / "in.parquet")
+    for name in ("out.parquet", "out.csv", "out.jsonl", "out.xlsx"):
+        with (
+            AddressFile(str(tmp_path / "in.parquet")) as file,
+            RejectsFile(tmp_path / "rejects.csv") as rejects,
+        ):
+            rows = parsed_rows(file, EchoParser(), rejects)
+            write_parsed(file, rows, tmp_path / name)
+    result = pq.read_table(tmp_path / "out.parquet")
+    assert result.select(table.column_names).equals(table)
+    first = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
+    assert first["ns"] == "1970-01-01T00:00:00.000000001"
+    assert first["time"] == "00:00:00.000000001"
+
+
 def test_parsing_sets_malformed_lines_aside_or_stops(tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_text("id,地址\na,京1\nb\nc,京2\n", encoding="utf-8")
@@ -159,6 +228,28 @@ def test_parsing_sets_malformed_lines_aside_or_stops(tmp_path: Path) -> None:
         assert rejects.count == 1
         with pytest.raises(PermanentError, match="line 3 is malformed"):
             list(parsed_rows(file, EchoParser(), rejects, strict=True))
+
+
+def test_a_file_is_read_within_the_limits_that_are_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text(f"id,地址\n{'i' * 300},京路1号\n{'i' * 401},京路2号\n", encoding="utf-8")
+    monkeypatch.setenv("MGEO_LIMITS", '{"max_id_chars": 400}')
+    order = FileOrder(
+        path=str(source),
+        read=ReadOptions(),
+        rejects=None,
+        strict=False,
+        out=out,
+        out_format=None,
+        spreadsheet_safe=False,
+    )
+    parse_file(order, EchoParser, Output.TABLE, lambda *_: None)
+    rows = out.read_text("utf-8-sig").splitlines()[1:]
+    rejects = (tmp_path / "in.csv.rejects.csv").read_text("utf-8-sig").splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["i" * 300]
+    assert rejects == [f"3,bad_id,{'i' * 401}\t京路2号"]
 
 
 def test_the_commands_offer_the_formats_there_are() -> None:
