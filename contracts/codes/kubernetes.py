@@ -41,7 +41,7 @@ CODES: Final = (
         "colour_too_small",
         ("usage",),
         "That colour has fewer pods than the one that serves; nothing was switched.",
-        "Give it pods first, as the message says; an autoscaler undoes kubectl scale. Or --smaller.",
+        "Give it pods first, as the message says (scaling alone may be undone), or --smaller.",
     ),
     CodeSpec(
         "smoke_failed",
