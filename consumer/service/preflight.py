@@ -11,6 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from contracts.access import check_visible
 from contracts.errors import FatalError
+from contracts.limits import DEAD_LETTER_HEADROOM_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ def check_topics(
     inputs: Sequence[str],
     least_bytes: Mapping[str, int],
     replies: Mapping[str, int],
+    dead_letters: str | None = None,
 ) -> None:
     """Refuse topics that would lose or stop something later.
 
@@ -40,9 +42,11 @@ def check_topics(
         inputs: the topics that are read.
         least_bytes: for each output topic the record size it must accept.
         replies: the same for topics whose partitions are chosen by whoever reads them.
+        dead_letters: the topic that must have room for every record of the inputs, as it came.
 
     Raises:
-        FatalError: ``topic_missing``, ``too_few_partitions`` or ``topic_too_small``.
+        FatalError: ``topic_missing``, ``too_few_partitions``, ``topic_too_small`` or
+            ``topic_too_large``.
     """
     hint = "`mgeo topics create` makes them as they must be, `mgeo topics check` compares"
     for name in (*inputs, *least_bytes, *replies):
@@ -65,6 +69,18 @@ def check_topics(
                 f"topic {name} takes records of {most} bytes, a worker may write {size}",
                 code="topic_too_small",
                 hint=f"raise max.message.bytes of {name}; {hint}",
+            )
+    room = None if dead_letters is None else found[dead_letters].max_message_bytes
+    if room is None:
+        return
+    for name in inputs:
+        most = found[name].max_message_bytes
+        if most is not None and most + DEAD_LETTER_HEADROOM_BYTES > room:
+            raise FatalError(
+                f"topic {name} takes records of {most} bytes; as a dead letter one needs "
+                f"{most + DEAD_LETTER_HEADROOM_BYTES}, and {dead_letters} takes {room}",
+                code="topic_too_large",
+                hint=f"lower max.message.bytes of {name}, or raise that of {dead_letters}; {hint}",
             )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, get_args
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from consumer.stream.in_flight import message_bytes
 from consumer.stream.records import Outgoing, Record
 from consumer.stream.replies import reply_of
 from consumer.stream.waiting import let_go
@@ -64,7 +65,7 @@ class Replier:
         if reply is None:
             return
         self._waiting.append((reply, to))
-        self._bytes += len(reply.value)
+        self._bytes += _size(reply)
         while self._bytes > _MOST_WAITING_BYTES:
             self._next()
             self._count("crowded_out")
@@ -116,11 +117,16 @@ class Replier:
 
     def _next(self) -> tuple[Outgoing, ReplyTo]:
         reply, to = self._waiting.popleft()
-        self._bytes -= len(reply.value)
+        self._bytes -= _size(reply)
         return reply, to
 
     def _count(self, fate: Fate) -> None:
         self._fates.labels(outcome=fate).inc()
+
+
+def _size(reply: Outgoing) -> int:
+    # That of a dead letter is headers alone.
+    return message_bytes(reply.key, reply.value, reply.headers)
 
 
 def _now_ms() -> int:

@@ -32,6 +32,7 @@ from consumer.stream.commit_schedule import CommitSchedule
 from consumer.stream.control import follow_control
 from consumer.stream.dispatcher import Dispatcher
 from consumer.stream.executor import DeviceExecutor
+from consumer.stream.header_names import read_any_header_name
 from consumer.stream.in_flight import InFlight
 from consumer.stream.lane import Lane, LaneHost
 from consumer.stream.membership import Ending, Membership, MembershipLimits
@@ -61,6 +62,7 @@ _CPU_THREADS = {Traffic.BULK: 2, Traffic.INTERACTIVE: 1}
 # Traffic that has only paused must not find the device taken by a batch of full size.
 _INTERACTIVE_LINGER_S = 2.0
 _POLL_RECORDS = 100
+_BATCH_BYTES = 512 * 1024
 
 SinkFactory = Callable[[TopicPartition, AIOKafkaConsumer, str], Sink]
 """Input partition, the group's consumer, the group's name."""
@@ -88,6 +90,7 @@ class Worker:
         registry: CollectorRegistry | None = None,
         sink_factory: SinkFactory | None = None,
     ) -> None:
+        read_any_header_name()
         self._settings = settings
         self._kafka = kafka
         self._role = role
@@ -238,6 +241,7 @@ class Worker:
                         inputs=tuple(role.inputs),
                         least_bytes=role.largest,
                         replies=role.replies,
+                        dead_letters=role.dead_letters,
                     )
                     return True
             except (KafkaError, OSError) as error:
@@ -490,14 +494,9 @@ class Worker:
 
     def producer_options(self) -> dict[str, Any]:
         """Keyword arguments of every producer of a lane."""
-        return {
-            **self._options,
-            "acks": "all",
-            "linger_ms": 0,
-            "max_batch_size": 512 * 1024,
-            "max_request_size": max(self._role.largest.values()) + RECORD_OVERHEAD_BYTES,
-            "request_timeout_ms": self._settings.request_timeout_ms,
-        }
+        return producer_options(
+            self._role, self._options, request_timeout_ms=self._settings.request_timeout_ms
+        )
 
     async def _beat(self) -> None:
         while True:
@@ -511,6 +510,27 @@ class Worker:
                 elif now_missing != missing:
                     self._health.waiting_for(now_missing)
             await asyncio.sleep(0.1)
+
+
+def producer_options(
+    role: Role, client: Mapping[str, Any], *, request_timeout_ms: int
+) -> dict[str, Any]:
+    """Keyword arguments of every producer of a role: what it sends, its topics take. Pure.
+
+    Args:
+        role: how large its records may be.
+        client: how Kafka is reached.
+        request_timeout_ms: how long one request may take.
+    """
+    return {
+        **client,
+        "acks": "all",
+        "linger_ms": 0,
+        # Records that are sent together are one batch, and it is the batch that a topic bounds.
+        "max_batch_size": min(_BATCH_BYTES, *role.largest.values(), *role.replies.values()),
+        "max_request_size": max(role.largest.values()) + RECORD_OVERHEAD_BYTES,
+        "request_timeout_ms": request_timeout_ms,
+    }
 
 
 async def _set_when(cause: asyncio.Event, effect: asyncio.Event) -> None:

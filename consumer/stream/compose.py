@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from hashlib import sha256
+from typing import Final, Protocol
 
 from consumer.parser.seams import AddressModel
+from consumer.stream.in_flight import message_bytes
 from consumer.stream.records import DeadLetter, Outgoing, Record
 from consumer.stream.sides import Route, Side
 from consumer.stream.steps import traced
@@ -21,8 +23,18 @@ from contracts.headers import (
     header_bytes,
     result_headers,
 )
-from contracts.limits import Limits
-from contracts.topics import TopicNames, result_value_bytes
+from contracts.limits import DEAD_LETTER_HEADROOM_BYTES, Limits
+from contracts.topics import (
+    RECORD_FRAME_BYTES,
+    RECORD_OVERHEAD_BYTES,
+    TopicNames,
+    result_value_bytes,
+)
+
+VALUE_DROPPED: Final = "mgeo-value-dropped"
+"""Size and digest of a dead letter's value that does not fit; absent where it is there."""
+KEY_DROPPED: Final = "mgeo-key-dropped"
+"""The same of its key."""
 
 
 class Composer(Protocol):
@@ -100,9 +112,26 @@ class ParsedComposer:
             original=record.headers,
         )
         # A producer refuses a record without key and value; an empty value stands for none.
-        return outgoing(
-            self.names.dead_letters, record.origin, record.key, record.value or b"", headers
-        )
+        key, value = record.key, record.value or b""
+        room = largest_dead_letter_bytes(self.limits) - RECORD_FRAME_BYTES
+        # Only what came compressed, or by a topic that takes more than ours, is so large. Sent
+        # as it is, it would be refused, and the lane would read it again without end.
+        if message_bytes(key, value, headers) > room:
+            headers.append((VALUE_DROPPED, _what_it_was(value)))
+            value = b""
+        if key is not None and message_bytes(key, value, headers) > room:
+            headers.append((KEY_DROPPED, _what_it_was(key)))
+            key = None
+        return outgoing(self.names.dead_letters, record.origin, key, value, headers)
+
+
+def largest_dead_letter_bytes(limits: Limits) -> int:
+    """The largest dead letter: the largest record, and the headers that say what happened."""
+    return limits.max_record_bytes + RECORD_OVERHEAD_BYTES + DEAD_LETTER_HEADROOM_BYTES
+
+
+def _what_it_was(dropped: bytes) -> bytes:
+    return f"{len(dropped)} sha256:{sha256(dropped).hexdigest()}".encode()
 
 
 def served_model(route: Route, side: Side, model: AddressModel) -> ServedModel:

@@ -51,7 +51,8 @@ class Dispatcher:
     def start(self, lane: Lane, record: Record) -> None:
         """Start a record now, or as soon as it may."""
         rule = next_start(record.earlier_starts, self._max_attempts)
-        if self._any_waiting() or self._starting or rule.alone or lane.needs_note(rule.attempt):
+        queued = self._any_waiting() or self._starting or record.dead_letter is not None
+        if queued or rule.alone or lane.needs_note(rule.attempt):
             self._waiting[record.traffic].append((lane, record))
             self._filled.set()
         else:
@@ -89,8 +90,9 @@ class Dispatcher:
 
     async def _start(self, lane: Lane, record: Record) -> None:
         rule = next_start(record.earlier_starts, self._max_attempts)
-        if rule.dead_letter:
+        if rule.dead_letter and record.dead_letter is None:
             record.dead_letter = DeadLetter(self._crash_code, "TASK_PUT", "ProcessCrash")
+        if record.dead_letter is not None:  # nothing of it is run, so no start is written down
             await self._dead_letter(record)
             return
         if rule.alone:

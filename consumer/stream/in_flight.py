@@ -6,7 +6,10 @@ in work. The bound on bytes is where reading pauses.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from contracts.headers import Header, header_bytes
 
 
 @dataclass(slots=True)
@@ -87,6 +90,11 @@ class InFlight:
             self.addresses >= self._max_addresses * share or self.bytes >= self._max_bytes * share
         )
         return self._overloaded
+
+
+def message_bytes(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> int:
+    """What a record holds: a publisher may put as much into a key or a header as into a value."""
+    return len(key or b"") + len(value or b"") + sum(header_bytes(*one) for one in headers)
 
 
 def likely_addresses(value: bytes | None, most: int) -> int:

@@ -20,9 +20,10 @@ from consumer.stream.adoption import Adoption, adopt, hasten, same_plan
 from consumer.stream.attempts import Note, Suspects, note_for_next, note_to_leave
 from consumer.stream.commit_schedule import CommitLater, CommitNow, CommitSchedule
 from consumer.stream.frontier import Frontier
-from consumer.stream.in_flight import InFlight, Ticket, likely_addresses
+from consumer.stream.header_names import readable
+from consumer.stream.in_flight import InFlight, Ticket, likely_addresses, message_bytes
 from consumer.stream.plan import Refusal
-from consumer.stream.records import Outgoing, Record
+from consumer.stream.records import DeadLetter, Outgoing, Record
 from consumer.stream.replies import Replies
 from consumer.stream.residency import ResidentSet
 from consumer.stream.sides import Route
@@ -43,6 +44,7 @@ State = Literal["opening", "open", "closing", "closed"]
 _SUSPICIOUS_S = 10.0
 # What a commit may still take once the budget for work in hand is spent.
 _COMMIT_GRACE_S = 5.0
+_BAD_HEADERS = DeadLetter("bad_headers", "VALUE_CONVERTER", "UnicodeDecodeError")
 
 
 class Router(Protocol):
@@ -262,7 +264,9 @@ class Lane:
         )
         if message.offset < newest:
             return
-        self._backlog.append((message, self._in_flight.enter(len(message.value or b""))))
+        headers, _ = readable(message.headers)
+        size = message_bytes(message.key, message.value, headers)
+        self._backlog.append((message, self._in_flight.enter(size)))
         self.pump()
 
     def pump(self) -> None:
@@ -294,6 +298,7 @@ class Lane:
     def _record(
         self, message: ConsumerRecord, ticket: Ticket, route: Route, serving: ResidentSet
     ) -> Record:
+        headers, well_named = readable(message.headers)
         return Record(
             origin=Origin(
                 topic=self.partition.topic,
@@ -302,7 +307,7 @@ class Lane:
             ),
             key=message.key,
             value=message.value,
-            headers=tuple(message.headers),
+            headers=headers,
             route=route,
             models=tuple(serving.models[side.spec.key] for side in route.sides),
             ticket=ticket,
@@ -312,6 +317,7 @@ class Lane:
             size=ticket.size,
             timestamp_ms=message.timestamp,
             traffic=self._traffic,
+            dead_letter=None if well_named else _BAD_HEADERS,
         )
 
     # --- starting a record ------------------------------------------------------------------

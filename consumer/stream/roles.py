@@ -11,14 +11,14 @@ from types import MappingProxyType
 
 from aiokafka import ConsumerRecord
 
-from consumer.stream.compose import Composer, ParsedComposer
+from consumer.stream.compose import Composer, ParsedComposer, largest_dead_letter_bytes
 from consumer.stream.lane import Router
 from consumer.stream.plan import Plan
 from consumer.stream.sides import Route, Side
 from consumer.stream.traffic import Traffic
 from contracts.control import RolloutState
 from contracts.headers import track_of
-from contracts.limits import DEAD_LETTER_HEADROOM_BYTES, Limits
+from contracts.limits import Limits
 from contracts.routing import takes_candidate
 from contracts.topics import RECORD_OVERHEAD_BYTES, TopicNames
 
@@ -41,6 +41,7 @@ class Role:
         crash_code: what is said of a record that keeps killing the process.
         patience_s: for how long results may at least wait for one another before a lane commits
             them; 0 where somebody waits.
+        dead_letters: the topic of records that it cannot work on; None where it has none.
         replies: the topics on which it tells whoever waits for a record, and the largest
             reply, in bytes; empty where nobody waits.
         answers_repeats: True where what is known of a text may answer for it. False where
@@ -57,6 +58,7 @@ class Role:
     crash_code: str
     answers_repeats: bool
     patience_s: float = 0.0
+    dead_letters: str | None = None
     replies: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -73,9 +75,7 @@ def stable_role(names: TopicNames, limits: Limits) -> Role:
         inputs={names.events: Traffic.BULK, names.interactive: Traffic.INTERACTIVE},
         largest={
             names.parsed: result,
-            names.dead_letters: limits.max_record_bytes
-            + RECORD_OVERHEAD_BYTES
-            + DEAD_LETTER_HEADROOM_BYTES,
+            names.dead_letters: largest_dead_letter_bytes(limits),
         },
         plan=plan,
         waits_for="a control record naming the model to serve",
@@ -83,6 +83,7 @@ def stable_role(names: TopicNames, limits: Limits) -> Role:
         composer=ParsedComposer(names, limits),
         crash_code=CRASHED_WORKER,
         answers_repeats=True,
+        dead_letters=names.dead_letters,
         replies={names.replies: result},
     )
 

@@ -27,7 +27,12 @@ from contracts.headers import header_bytes, shadow_headers
 from contracts.limits import Limits
 from contracts.phases import SHADOWED
 from contracts.routing import in_shadow
-from contracts.topics import TopicNames, largest_pair_bytes, pair_value_bytes
+from contracts.topics import (
+    RECORD_OVERHEAD_BYTES,
+    TopicNames,
+    largest_pair_bytes,
+    pair_value_bytes,
+)
 
 CANDIDATE_CRASHED: Final = "candidate_crashed"
 
@@ -97,6 +102,10 @@ class PairComposer:
     def compose(self, record: Record, *, finished_at: float, wall: datetime) -> Outgoing:
         """See ``Composer.compose``."""
         pair = self._pair(record)
+        # A longer one came compressed, or by a topic that takes more than ours: no topic of ours
+        # could carry it, and evidence is joined by origin.
+        most = self.limits.max_record_bytes + RECORD_OVERHEAD_BYTES
+        key = record.key if len(record.key or b"") <= most else None
         headers = shadow_headers(
             record.origin,
             rollout_id=record.route.rollout_id,
@@ -105,7 +114,7 @@ class PairComposer:
         )
         room = pair_value_bytes(
             self.limits,
-            key_bytes=len(record.key or b""),
+            key_bytes=len(key or b""),
             header_bytes=sum(header_bytes(*one) for one in headers),
         )
         try:
@@ -114,7 +123,7 @@ class PairComposer:
             fitted, value = fit_pair(_without_results(pair, error.code), room)
         candidate, reference = fitted.candidate.results, fitted.reference.results
         record.results = [list(candidate), list(reference)]
-        return outgoing(self.names.shadow, record.origin, record.key, value, headers)
+        return outgoing(self.names.shadow, record.origin, key, value, headers)
 
     def _pair(self, record: Record) -> ShadowPair:
         letter, batch = record.dead_letter, record.batch

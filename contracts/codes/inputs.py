@@ -20,6 +20,12 @@ CODES: Final = (
         "Publish fewer addresses per record, or raise the limit and the topic’s size together.",
     ),
     CodeSpec(
+        "bad_headers",
+        ("dead_letter",),
+        "The name of a header is not UTF-8; bytes that are not stand as \\xNN in the dead letter.",
+        "Write header names in UTF-8; mgeo dlq replay sends the record with the escaped names.",
+    ),
+    CodeSpec(
         "not_utf8",
         ("dead_letter", "usage"),
         "The bytes are not UTF-8.",

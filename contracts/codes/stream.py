@@ -116,6 +116,12 @@ CODES: Final = (
         "Raise its max.message.bytes; mgeo topics check says to what.",
     ),
     CodeSpec(
+        "topic_too_large",
+        ("fatal",),
+        "An input topic takes records whose dead letters would not fit address.dlq.",
+        "Lower its max.message.bytes or raise that of address.dlq; mgeo topics check says to what.",
+    ),
+    CodeSpec(
         "too_many_rejoins",
         ("fatal",),
         "The worker had to leave and rejoin its group too often.",

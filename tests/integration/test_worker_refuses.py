@@ -16,6 +16,7 @@ from tests.brokers.admin import TopicFactory
 from tests.integration.test_worker import publish
 from tests.models import instant
 from tests.oracles.stream import look
+from tests.streams.eventually import eventually
 from tests.streams.worker import running_worker, until_done, write_state
 
 pytestmark = pytest.mark.broker
@@ -41,6 +42,12 @@ async def test_fewer_partitions_for_results_than_for_the_input(stream: KafkaSett
     await admin.start()
     try:
         await admin.create_partitions({stream.names.events: NewPartitions(total_count=4)})
+
+        async def told() -> bool:  # as for settings, see alter()
+            (topic,) = await admin.describe_topics([stream.names.events])
+            return len(topic["partitions"]) == 4
+
+        await eventually(told, "the input has four partitions")
     finally:
         await admin.close()
     error = await _refusal(stream)
@@ -57,17 +64,34 @@ async def test_missing_topics(kafka: KafkaSettings, topics: TopicFactory) -> Non
 
 async def test_a_topic_that_takes_only_small_records(stream: KafkaSettings) -> None:
     small = stream.names.dead_letters
-    await _alter(stream, small, {"max.message.bytes": "100000"})
+    await alter(stream, small, {"max.message.bytes": "100000"})
     error = await _refusal(stream)
     assert error.code == "topic_too_small"
     assert small in str(error)
 
 
-async def _alter(stream: KafkaSettings, topic: str, config: dict[str, str]) -> None:
+async def test_an_input_whose_records_do_not_fit_the_dead_letters(stream: KafkaSettings) -> None:
+    await alter(stream, stream.names.interactive, {"max.message.bytes": "10000000"})
+    error = await _refusal(stream)
+    assert error.code == "topic_too_large"
+    assert stream.names.interactive in str(error)
+    assert stream.names.dead_letters in str(error)
+
+
+async def alter(stream: KafkaSettings, topic: str, config: dict[str, str]) -> None:
     admin = AIOKafkaAdminClient(**client_options(stream))
     await admin.start()
     try:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=config)])
+
+        async def told() -> bool:
+            # The controller answers before the broker, which is asked next, has heard of it.
+            asked = [ConfigResource(ConfigResourceType.TOPIC, topic)]
+            (answer,) = await admin.describe_configs(asked)
+            said = {entry[0]: entry[1] for one in answer.resources for entry in one[4]}
+            return config.items() <= said.items()
+
+        await eventually(told, f"{topic} has {config}")
     finally:
         await admin.close()
 

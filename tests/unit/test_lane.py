@@ -12,7 +12,7 @@ from consumer.stream.traffic import Traffic
 from contracts.control import RolloutState, ServingSet
 from contracts.offset_metadata import OffsetMetadata
 from tests.models import instant
-from tests.streams.lanes import Host, message, resident, settle
+from tests.streams.lanes import Host, Message, message, resident, settle
 from tests.streams.memory import MemoryBroker, MemorySink
 
 
@@ -53,6 +53,21 @@ async def test_a_record_is_started_only_after_its_start_was_written_down() -> No
     await settle()
     assert host.pipeline.started == [0]
     assert "attempt=1" in broker.partitions[0].metadata
+    await lane.close(0)
+
+
+async def test_keys_and_headers_count_among_the_bytes_that_are_taken_in() -> None:
+    broker, host = MemoryBroker(), Host()
+    lane = await host.open(MemorySink(broker, 0))
+    value = message(0).value
+    lane.admit(Message(0, value, key=b"k" * 1_000, headers=(("app", b"h" * 2_000),)))
+    await settle()
+    held = len(value) + 1_000 + len("app") + 2_000
+    assert held <= host.in_flight.bytes <= held + 10
+    assert record_at(host, 0).size == host.in_flight.bytes
+    host.pipeline.finish(record_at(host, 0))
+    await settle()
+    assert host.in_flight.bytes == 0
     await lane.close(0)
 
 
