@@ -67,7 +67,15 @@ CONNECT_NAMES: Final = (
 HEADERS_DROPPED: Final = "mgeo-headers-dropped"
 """How many of a dead letter's original headers had no room; absent when all are there."""
 
-_FAILURE_NAMES: Final = frozenset((*CONNECT_NAMES, ERROR_CODE, HEADERS_DROPPED))
+VALUE_DROPPED: Final = "mgeo-value-dropped"
+"""Size and digest of a dead letter's value that had no room; absent where it is there."""
+
+KEY_DROPPED: Final = "mgeo-key-dropped"
+"""The same of its key."""
+
+_FAILURE_NAMES: Final = frozenset(
+    (*CONNECT_NAMES, ERROR_CODE, HEADERS_DROPPED, VALUE_DROPPED, KEY_DROPPED)
+)
 
 ORIGINAL_HEADERS_MAX_BYTES: Final = 32 * KIB
 """How much of a record's own headers its dead letter keeps; ours come on top, and both

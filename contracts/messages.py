@@ -75,6 +75,7 @@ def _one_of(*values: str) -> Mapping[str, Any]:
 _RFC3339 = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 _ORIGIN = r"^[A-Za-z0-9._-]+/[0-9]+/[0-9]+$"
 _NUMBER = r"^[0-9]+$"
+_DROPPED = r"^[0-9]+ sha256:[0-9a-f]{64}$"
 _CODE = r"^[a-z0-9_]+$"
 
 
@@ -212,7 +213,8 @@ _REPLIES = MessageSpec(
 _DEAD_LETTERS = MessageSpec(
     kind="dead_letters",
     title="DeadLetter",
-    summary="The bytes of a record that could not be processed, untouched; headers say why.",
+    summary="The bytes of a record that could not be processed, untouched where they have room; "
+    "headers say why.",
     key="the input record's key",
     headers=(
         HeaderSpec(headers.ERROR_CODE, "why; see the table of error codes", True, _text(_CODE)),
@@ -233,6 +235,13 @@ _DEAD_LETTERS = MessageSpec(
             False,
             _text(_NUMBER),
         ),
+        HeaderSpec(
+            headers.VALUE_DROPPED,
+            "bytes and digest of a value that had no room: the value is empty then",
+            False,
+            _text(_DROPPED),
+        ),
+        HeaderSpec(headers.KEY_DROPPED, "the same of the key", False, _text(_DROPPED)),
     ),
     example_headers=tuple(
         headers.dead_letter_headers(

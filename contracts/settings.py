@@ -107,6 +107,9 @@ class LimitSettings(MgeoSettings):
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments that every aiokafka client of ours is made with.
 
+    From the first call on, consumers of this process read every record, whatever bytes the names
+    of its headers are (``contracts.header_names``).
+
     Secrets are read from their files here, each time: a client that is made later has the new
     ones. TLS is one context for all clients of these files (``contracts.credentials``).
 
@@ -118,6 +121,9 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
     }
+    from contracts.header_names import read_any_header_name
+
+    read_any_header_name()
     if settings.kafka_security_protocol == "PLAINTEXT":
         return options
     from contracts.credentials import sasl_credentials, tls_context

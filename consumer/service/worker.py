@@ -32,7 +32,6 @@ from consumer.stream.commit_schedule import CommitSchedule
 from consumer.stream.control import follow_control
 from consumer.stream.dispatcher import Dispatcher
 from consumer.stream.executor import DeviceExecutor
-from consumer.stream.header_names import read_any_header_name
 from consumer.stream.in_flight import InFlight
 from consumer.stream.lane import Lane, LaneHost
 from consumer.stream.membership import Ending, Membership, MembershipLimits
@@ -90,7 +89,6 @@ class Worker:
         registry: CollectorRegistry | None = None,
         sink_factory: SinkFactory | None = None,
     ) -> None:
-        read_any_header_name()
         self._settings = settings
         self._kafka = kafka
         self._role = role

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Final, Protocol
+from typing import Protocol
 
 from consumer.parser.seams import AddressModel
 from consumer.stream.in_flight import message_bytes
@@ -19,6 +19,8 @@ from contracts.errors import PermanentError
 from contracts.events import Origin, ParsedBatch, ServedModel, Timing
 from contracts.fitting import fit_results
 from contracts.headers import (
+    KEY_DROPPED,
+    VALUE_DROPPED,
     dead_letter_headers,
     header_bytes,
     result_headers,
@@ -30,11 +32,6 @@ from contracts.topics import (
     TopicNames,
     result_value_bytes,
 )
-
-VALUE_DROPPED: Final = "mgeo-value-dropped"
-"""Size and digest of a dead letter's value that does not fit; absent where it is there."""
-KEY_DROPPED: Final = "mgeo-key-dropped"
-"""The same of its key."""
 
 
 class Composer(Protocol):

@@ -20,7 +20,6 @@ from consumer.stream.adoption import Adoption, adopt, hasten, same_plan
 from consumer.stream.attempts import Note, Suspects, note_for_next, note_to_leave
 from consumer.stream.commit_schedule import CommitLater, CommitNow, CommitSchedule
 from consumer.stream.frontier import Frontier
-from consumer.stream.header_names import readable
 from consumer.stream.in_flight import InFlight, Ticket, likely_addresses, message_bytes
 from consumer.stream.plan import Refusal
 from consumer.stream.records import DeadLetter, Outgoing, Record
@@ -33,6 +32,7 @@ from consumer.stream.traffic import Traffic
 from contracts.access import AccessRefusedError
 from contracts.control import RolloutState
 from contracts.events import Origin
+from contracts.header_names import readable
 from contracts.logs import get_logger
 from contracts.offset_metadata import OffsetMetadata
 

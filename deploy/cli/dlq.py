@@ -138,6 +138,9 @@ def replay_letters(
     if report.replayed_before:
         count = sum(report.replayed_before.values())
         note(f"{count} were replayed before and are left alone; --again sends them once more")
+    if report.not_whole:
+        count = sum(report.not_whole.values())
+        note(f"{count} are left alone: their bytes had no room here; publish the originals again")
 
 
 def _selection(

@@ -14,8 +14,10 @@ from contracts.headers import (
     CONNECT_STAGE,
     CONNECT_TOPIC,
     ERROR_CODE,
+    KEY_DROPPED,
     REPLY_BY,
     REPLY_TO,
+    VALUE_DROPPED,
     Header,
     header,
 )
@@ -65,6 +67,11 @@ class DeadLetter:
     def size(self) -> int:
         """Bytes of the original value."""
         return len(self.value or b"")
+
+    @property
+    def whole(self) -> bool:
+        """Whether the record can be sent again: a key or value that had no room is not here."""
+        return not any(name in (VALUE_DROPPED, KEY_DROPPED) for name, _ in self.headers)
 
     def replay_headers(self) -> list[Header]:
         """The original headers but those of replies, and where the record was replayed from."""

@@ -36,6 +36,8 @@ class ReplayReport:
 
     replayed: dict[str, int] = field(default_factory=dict)
     replayed_before: dict[str, int] = field(default_factory=dict)
+    not_whole: dict[str, int] = field(default_factory=dict)
+    """Their bytes had no room in the dead letter: only whoever published them has them."""
 
 
 def ledger_name(kafka: KafkaSettings) -> str:
@@ -121,6 +123,9 @@ async def replay(
             starts = await log.beginnings()
             group: list[DeadLetter] = []
             async for letter in _letters(log, selection):
+                if not letter.whole:
+                    _count(report.not_whole, letter)
+                    continue
                 if not again and letter.offset in ledgers.get(letter.partition, Ledger()):
                     _count(report.replayed_before, letter)
                     continue

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from contracts.errors import MgeoError
 from contracts.events import Origin
-from contracts.headers import dead_letter_headers, header
+from contracts.headers import VALUE_DROPPED, dead_letter_headers, header
 from contracts.replies import ReplyTo
 from contracts.settings import KafkaSettings, client_options
 from producer.dead_letters import Selection, read_letters, replay, replayed_offsets
@@ -115,6 +115,22 @@ async def test_a_letter_goes_back_to_the_input_it_came_from_and_nobody_is_told(
     (record,) = await everything(stream, names.interactive)
     assert (record.partition, record.value) == (1, b"urgent")
     assert [name for name, _ in record.headers] == ["x", REPLAYED_FROM]
+
+
+async def test_a_letter_that_had_no_room_for_its_bytes_is_not_sent_as_an_empty_record(
+    stream: KafkaSettings,
+) -> None:
+    origin = Origin(topic=stream.names.events, partition=0, offset=7)
+    headers = dead_letter_headers(
+        origin, code="too_big", stage="TASK_PUT", error_class="PermanentError", original=()
+    )
+    async with AIOKafkaProducer(**client_options(stream)) as producer:
+        await producer.send_and_wait(
+            stream.names.dead_letters, b"", headers=[*headers, (VALUE_DROPPED, b"9 sha256:00")]
+        )
+    report = await replay(stream, Selection(codes=frozenset({"too_big"})))
+    assert (report.replayed, report.not_whole) == ({}, {"too_big": 1})
+    assert await everything(stream, stream.names.events) == []
 
 
 async def test_the_same_replay_twice_sends_once_unless_told(stream: KafkaSettings) -> None:

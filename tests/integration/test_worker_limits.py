@@ -7,9 +7,8 @@ from hashlib import sha256
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from consumer.stream.compose import KEY_DROPPED, VALUE_DROPPED
 from consumer.stream.shadow import shadow_role
-from contracts.headers import ERROR_CODE, header
+from contracts.headers import ERROR_CODE, KEY_DROPPED, VALUE_DROPPED, header
 from contracts.limits import KIB, Limits
 from contracts.phases import Phase
 from contracts.settings import KafkaSettings, client_options

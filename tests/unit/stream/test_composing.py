@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from consumer.stream.compose import KEY_DROPPED, VALUE_DROPPED, ParsedComposer
+from consumer.stream.compose import ParsedComposer
 from consumer.stream.in_flight import InFlight
 from consumer.stream.records import DeadLetter, Record
 from consumer.stream.shadow import PairComposer
@@ -14,7 +14,7 @@ from consumer.stream.sides import Route, Side
 from contracts.decode import decode_batch
 from contracts.events import AddressResult, Origin, ParsedBatch
 from contracts.examples import STABLE
-from contracts.headers import ERROR_CODE, Header, header, header_bytes
+from contracts.headers import ERROR_CODE, KEY_DROPPED, VALUE_DROPPED, Header, header, header_bytes
 from contracts.limits import KIB, MIB, Limits
 from contracts.topics import RECORD_FRAME_BYTES, TopicNames, standard_topics
 from tests.models.instant import InstantModel

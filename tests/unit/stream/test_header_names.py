@@ -9,8 +9,8 @@ from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record import default_records, memory_records
 
-from consumer.stream import header_names
-from consumer.stream.header_names import read_any_header_name, readable
+from contracts import header_names
+from contracts.header_names import read_any_header_name, readable
 from contracts.headers import ERROR_CODE, dead_letter_headers, header
 from tests.streams.header_names import BAD_NAME, ESCAPED, Raw, batch_of
 from tests.streams.lanes import Host, Message, message, settle
@@ -24,7 +24,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     """Both parts of aiokafka that read batches: they fail differently."""
     monkeypatch.setattr(fetcher, "MemoryRecords", fetcher.MemoryRecords)  # put back afterwards
     if request.param == "Python":
-        monkeypatch.setattr(header_names, "MemoryRecords", memory_records._MemoryRecordsPy)
+        monkeypatch.setattr(memory_records, "MemoryRecords", memory_records._MemoryRecordsPy)
         monkeypatch.setattr(
             memory_records, "DefaultRecordBatch", default_records._DefaultRecordBatchPy
         )

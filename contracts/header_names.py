@@ -14,12 +14,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from aiokafka import codec
-from aiokafka.consumer import fetcher
-from aiokafka.errors import CorruptRecordException
-from aiokafka.record.memory_records import MemoryRecords
-from aiokafka.record.util import decode_varint_py
-
 from contracts.headers import Header
 
 _FRAME_BYTES: Final = 12
@@ -29,12 +23,8 @@ _COUNT_AT: Final = 57
 _RECORDS_AT: Final = 61
 _LOG_APPEND_TIME: Final = 1
 
-_UNPACK: Final = {
-    1: codec.gzip_decode,
-    2: codec.snappy_decode,
-    3: codec.lz4_decode,
-    4: codec.zstd_decode,
-}
+_UNPACK: Final = {1: "gzip_decode", 2: "snappy_decode", 3: "lz4_decode", 4: "zstd_decode"}
+"""Of ``aiokafka.codec``, by the number of the compression."""
 
 
 def read_any_header_name() -> None:
@@ -42,6 +32,8 @@ def read_any_header_name() -> None:
 
     aiokafka has no place to hand a reader in: its fetcher looks this name up in its module.
     """
+    from aiokafka.consumer import fetcher
+
     fetcher.MemoryRecords = _Records
 
 
@@ -78,6 +70,8 @@ class _Records:
     """The batches of one partition's answer: aiokafka's own, each with its bytes at hand."""
 
     def __init__(self, data: bytes) -> None:
+        from aiokafka.record.memory_records import MemoryRecords
+
         self._batches = MemoryRecords(data)
         self._data = data
         self._at = 0
@@ -110,6 +104,8 @@ class _Batch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
+        from aiokafka.errors import CorruptRecordException
+
         taken = 0
         try:
             for record in self._batch:
@@ -127,10 +123,12 @@ class _Batch:
 
 
 def _records(batch: Any, data: memoryview) -> Iterator[_Record]:
+    from aiokafka import codec
+
     (count,) = struct.unpack_from(">i", data, _COUNT_AT)
     packed = bytes(data[_RECORDS_AT:])
     unpack = _UNPACK.get(batch.compression_type)
-    body = _Body(packed if unpack is None else bytes(unpack(packed)))
+    body = _Body(packed if unpack is None else bytes(getattr(codec, unpack)(packed)))
     for _ in range(count):
         yield _record(batch, body)
 
@@ -163,6 +161,9 @@ class _Body:
         self._at = 0
 
     def number(self) -> int:
+        from aiokafka.errors import CorruptRecordException
+        from aiokafka.record.util import decode_varint_py
+
         try:
             # Its twin in Cython looks at no bounds.
             number, self._at = decode_varint_py(self._data, self._at)
@@ -171,6 +172,8 @@ class _Body:
         return int(number)
 
     def text(self) -> bytes | None:
+        from aiokafka.errors import CorruptRecordException
+
         length = self.number()
         if length < 0:
             return None
