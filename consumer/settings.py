@@ -118,8 +118,8 @@ class WorkerSettings(ParserSettings):
     (``model_load_timeout``); it is taken all the same when it comes."""
 
     cache_chars: int = Field(default=2_000_000, ge=0)
-    """Code points of remembered texts, about 60 bytes of memory each; 0 parses every
-    repeat again."""
+    """Room for remembered texts, at most about 60 bytes of memory each: a text takes its code
+    points and 12 more (20 more where two models answer); 0 parses every repeat again."""
 
     warm_up: bool = True
     """Run every batch shape once before the worker says ready."""

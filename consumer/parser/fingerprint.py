@@ -14,7 +14,7 @@ from typing import Final
 from consumer.gazetteer.completion import COMPLETION_VERSION
 from consumer.parser.normalise import NORMALISER_VERSION
 
-TOKENIZER_VERSION: Final = "1"
+TOKENIZER_VERSION: Final = "2"
 """Of ``tokenizer``: raise it when the same files give other tokens."""
 
 DECODER_VERSION: Final = "1"

@@ -6,8 +6,11 @@ together is tried again apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,21 @@ from consumer.parser.seams import (
     Scores,
     TokenIds,
 )
+from contracts.logs import LogBudget
+
+# Not structlog, which prints to standard output where nobody has set it up: there the results of
+# mgeo parse go. A worker's log gets these lines like any other.
+_log = logging.getLogger(__name__)
+
+_Stage = Literal["tokenizer", "network", "decoder"]
+
+_fault_lines: Final[Mapping[_Stage, LogBudget]] = {
+    "tokenizer": LogBudget(window_s=60.0),
+    "network": LogBudget(window_s=60.0),
+    "decoder": LogBudget(window_s=60.0),
+}
+"""One for each stage: a model that fails on every address must not flood the log, nor may what
+fails often hide what fails too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +58,9 @@ def prepare_each(model: AddressModel, texts: Sequence[str]) -> list[PreparedAddr
         prepared = model.prepare(texts)
         if len(prepared) == len(texts):
             return list(prepared)
-    except Exception:  # noqa: BLE001, S110  (one text that breaks the tokenizer must not take the rest along)
-        pass
+        _tell("tokenizer", None)
+    except Exception as error:  # noqa: BLE001  (one text that breaks the tokenizer must not take the rest along)
+        _tell("tokenizer", error)
     if len(texts) <= 1:
         return [None for _ in texts]
     return [one for text in texts for one in prepare_each(model, [text])]
@@ -73,7 +92,8 @@ def score_rows(
         if out_of_memory is not None:
             out_of_memory()
         code = "device_out_of_memory"
-    except Exception:  # noqa: BLE001  (whatever the network raises, its batch must not be lost)
+    except Exception as error:  # noqa: BLE001  (whatever the network raises, its batch must not be lost)
+        _tell("network", error)
         code = "model_error"
     if len(rows) == 1:
         return [RowFault(code)], 0
@@ -99,8 +119,9 @@ def interpret_each(
         found = model.interpret(prepared, scores)
         if len(found) == len(prepared):
             return list(found)
-    except Exception:  # noqa: BLE001, S110  (the same, for the decoder)
-        pass
+        _tell("decoder", None)
+    except Exception as error:  # noqa: BLE001  (the same, for the decoder)
+        _tell("decoder", error)
     if len(prepared) <= 1:
         return [None for _ in prepared]
     return [
@@ -135,4 +156,20 @@ def _rows_of(scores: Scores, token_ids: TokenIds, lengths: NDArray[np.int64]) ->
     if np.isfinite(scores).all():
         return list(rows)
     # Rows beyond a length are undefined, so each row has to be looked at by itself.
-    return [row if np.isfinite(row).all() else RowFault("model_error") for row in rows]
+    outcomes: list[RowOutcome] = [
+        row if np.isfinite(row).all() else RowFault("model_error") for row in rows
+    ]
+    if any(isinstance(outcome, RowFault) for outcome in outcomes):
+        _say("network", "scores that are no numbers")
+    return outcomes
+
+
+def _tell(stage: _Stage, error: Exception | None) -> None:
+    """Name the class of what was raised; never its message, which may hold an address."""
+    _say(stage, "another number of results" if error is None else type(error).__name__)
+
+
+def _say(stage: _Stage, what: str) -> None:
+    unsaid = _fault_lines[stage].spend(time.monotonic())
+    if unsaid is not None:
+        _log.warning("the %s of a model failed: %s; others not logged: %d", stage, what, unsaid)

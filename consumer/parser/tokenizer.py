@@ -10,7 +10,9 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final
 
 from tokenizers import Tokenizer
@@ -26,6 +28,13 @@ _LONGEST_WORD: Final = 100
 
 _MOST_REMEMBERED: Final = 65_536
 """Characters: far more than Chinese addresses use, far fewer than a hostile sender can."""
+
+_OPTIONS: Final[Mapping[str, tuple[type, ...]]] = {
+    "do_lower_case": (bool,),
+    "strip_accents": (bool, NoneType),
+    "tokenize_chinese_chars": (bool,),
+}
+"""What is read of ``tokenizer_config.json``, and what each may be."""
 
 Offsets = list[tuple[int, int]]
 
@@ -54,7 +63,7 @@ class AddressTokenizer:
         """Build it from the vocabulary.
 
         Raises:
-            UsageError: ``bad_vocabulary`` when a special token is missing.
+            UsageError: ``bad_vocabulary`` when a special token is missing, or no hanzi is.
         """
         missing = [t for t in ("[PAD]", "[UNK]", "[CLS]", "[SEP]") if t not in vocabulary]
         if missing:
@@ -156,13 +165,15 @@ class AddressTokenizer:
                 new_ids.append(token)
                 new_offsets.append((start, end))
                 continue
-            # One normalised character per raw one, or none (an accent).
-            forms = [self._characters.form(text[i]) for i in range(start, end)]
+            # No piece begins or ends on what is not seen. Of the others each has one normalised
+            # character, or none (an accent).
+            seen = [place for place in range(start, end) if not is_invisible(text[place])]
+            forms = [self._characters.form(text[place]) for place in seen]
             position, inside = 0, False
-            while position < len(forms):
+            while position < len(seen):
                 piece, length = self._longest_piece(forms, position, inside)
                 new_ids.append(self.special.unknown if piece is None else piece)
-                new_offsets.append((start + position, start + position + length))
+                new_offsets.append((seen[position], seen[position + length - 1] + 1))
                 inside = piece is not None
                 position += length
         return new_ids, new_offsets
@@ -218,13 +229,19 @@ class _CharacterTable(dict[int, str]):
         super().__init__()
         self._normalizer = normalizer
         self._known = {token.removeprefix("##") for token in vocabulary}
-        self._stand_in = next(
-            character
-            for character in map(chr, range(0x9FFF, 0x4DFF, -1))
-            if character not in self._known
-        )
+        self._stand_in = self._rare_hanzi()
         self.dropped: set[str] = set()
         """Visible characters met so far of which the library makes no token."""
+
+    def _rare_hanzi(self) -> str:
+        # From the end of the hanzi, then of extension A: what a model lacks is mostly there.
+        for code in chain(range(0x9FFF, 0x4DFF, -1), range(0x4DBF, 0x33FF, -1)):
+            if chr(code) not in self._known:
+                return chr(code)
+        raise UsageError(
+            "the vocabulary knows every hanzi: none is left to stand for what is unknown",
+            code="bad_vocabulary",
+        )
 
     def __missing__(self, code: int) -> str:
         shown = self._shown(chr(code))
@@ -264,8 +281,13 @@ def _read_options(path: Path) -> dict[str, Any]:
         options = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UsageError(f"{path.name} is not JSON", code="bad_tokenizer_config") from None
     if not isinstance(options, dict):
         raise UsageError(f"{path.name} is not a JSON object", code="bad_tokenizer_config")
+    for name, allowed in _OPTIONS.items():
+        if name in options and not isinstance(options[name], allowed):
+            raise UsageError(
+                f"{path.name}: {name} is neither true nor false", code="bad_tokenizer_config"
+            )
     return options

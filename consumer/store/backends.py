@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
+from urllib.parse import urlsplit
 
 import fsspec
 
@@ -99,13 +100,26 @@ def open_files(location: str) -> StoreFiles:
     try:
         filesystem, root = fsspec.core.url_to_fs(location)
     except (ImportError, ValueError) as error:
+        # What is no missing package may repeat the URL, and a password with it.
+        reason = f": {error}" if isinstance(error, ImportError) else ""
         raise UsageError(
-            f"the model store cannot be reached through {scheme}://: {error}",
+            f"the model store cannot be reached through {scheme}://{reason}",
             code="bad_model_store",
             hint="give a directory, or install the fsspec backend of this scheme "
             "(s3fs, gcsfs, adlfs …)",
         ) from error
-    return SharedFiles(filesystem, root, scheme)
+    return SharedFiles(filesystem, root, _place(location))
+
+
+def _place(location: str) -> str:
+    """Scheme, host and path. What a backend makes of a URL is not shown: some keep all of it."""
+    scheme, rest = location.partition("://")[0], location.rpartition("://")[2]
+    try:
+        url = urlsplit(f"//{rest}")
+        _ = url.port  # a password with a slash in it looks like a host and a port that is none
+    except ValueError:
+        return f"{scheme}://…"
+    return f"{scheme}://{url.netloc.rpartition('@')[2]}{url.path.rstrip('/')}"
 
 
 @contextmanager
@@ -232,15 +246,15 @@ class SharedFiles:
     """Anything that fsspec reaches. A torn upload is seen by its size and written again;
     a reader checks every digest, so it can never be served."""
 
-    def __init__(self, filesystem: Any, root: str, scheme: str) -> None:
+    def __init__(self, filesystem: Any, root: str, place: str) -> None:
         self._fs = filesystem
         self._root = root.rstrip("/")
-        self._scheme = scheme
+        self._place = place
 
     @property
     def place(self) -> str:
         """Scheme and path; what else the URL held (user, password, options) stays out."""
-        return f"{self._scheme}://{self._root.lstrip('/')}"
+        return self._place
 
     @property
     def local_root(self) -> Path | None:

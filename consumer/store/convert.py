@@ -69,15 +69,16 @@ def convert(taken: Path, prepared: Path) -> None:
     with _only_refusals():
         checkpoint = read_checkpoint(taken)
     _refuse_endless(checkpoint)
-    tokenizer = AddressTokenizer.from_directory(taken)
+    with _only_refusals():
+        tokenizer = AddressTokenizer.from_directory(taken)
     if tokenizer.size > checkpoint.architecture.vocab_size:
         raise UsageError(
             f"vocab.txt has {tokenizer.size} tokens, config.json says "
             f"{checkpoint.architecture.vocab_size}",
             code="bad_vocabulary",
         )
-    read_temperature(taken)
     with _only_refusals():
+        read_temperature(taken)
         _try_out(build_network(checkpoint), tokenizer.special.first, tokenizer.special.last)
     _write_weights(prepared / WEIGHTS_NAME, {name: stored[name] for name in checkpoint.weights})
     _write_json(prepared / CONFIG_NAME, _config(checkpoint))
@@ -224,8 +225,8 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def _unreadable() -> UsageError:
     return UsageError(
-        "the model cannot be read: its weights or its config.json are damaged, cut short or "
-        "made to mislead",
+        "the model cannot be read: its weights or one of its JSON files are damaged, cut short "
+        "or made to mislead",
         code="bad_weights",
         hint="fetch the model again",
     )

@@ -18,18 +18,26 @@ Answers = tuple[Interpretation, ...]
 """One interpretation for each side."""
 
 
+_UNITS_OF_AN_ENTRY = 4
+_UNITS_OF_A_SIDE = 8
+"""What an entry takes whatever its text, in code points' worth: a text of two characters takes
+800 bytes. Measured, and held by ``tests/unit/stream/test_cache.py``."""
+
+
 class InterpretationCache:
-    """Least-recently-used, bounded by the characters of its texts.
+    """Least-recently-used, bounded by what its texts are charged.
 
     Args:
-        max_chars: total code points of the remembered texts; 0 switches it off. Memory is
-            about 60 bytes per code point, for the components of each text are kept too.
+        max_chars: total charge of the remembered texts; 0 switches it off. A text is charged its
+            code points, 4 more, and 8 more for each side. Memory is at most about 60 bytes for
+            each of these, for the components of each text are kept too.
     """
 
     def __init__(self, max_chars: int) -> None:
         self._max_chars = max_chars
         self._chars = 0
         self._entries: OrderedDict[tuple[Hashable, str], tuple[_Packed, ...]] = OrderedDict()
+        self._newest: Hashable = None  # entries of one model share one key, not equal copies of it
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -44,13 +52,20 @@ class InterpretationCache:
 
     def put(self, model: Hashable, text: str, answers: Answers) -> None:
         """Remember; the least recently used texts make room."""
-        if len(text) > self._max_chars or (model, text) in self._entries:
+        charge = _charge(text, len(answers))
+        if charge > self._max_chars or (model, text) in self._entries:
             return
-        self._entries[model, text] = tuple(_packed(answer) for answer in answers)
-        self._chars += len(text)
+        if model != self._newest:
+            self._newest = model
+        self._entries[self._newest, text] = tuple(_packed(answer) for answer in answers)
+        self._chars += charge
         while self._chars > self._max_chars:
-            (_, old), _ = self._entries.popitem(last=False)
-            self._chars -= len(old)
+            (_, old), sides = self._entries.popitem(last=False)
+            self._chars -= _charge(old, len(sides))
+
+
+def _charge(text: str, sides: int) -> int:
+    return len(text) + _UNITS_OF_AN_ENTRY + _UNITS_OF_A_SIDE * sides
 
 
 class _Packed(NamedTuple):

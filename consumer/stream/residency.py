@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -335,12 +336,12 @@ async def _in_daemon_thread(
     def work() -> None:
         result: _T | None = None
         failure: BaseException | None = None
-        if background:
-            _step_back()
         try:
+            if background:
+                _step_back()
             result = function(spec)
-        except Exception as error:  # noqa: BLE001  (handed to the event loop, whatever it is)
-            failure = error
+        except BaseException as error:  # noqa: BLE001  (handed to the event loop, whatever it is)
+            failure = error if _can_be_handed_over(error) else _LoaderEndedError(error)
         if not loop.is_closed():
             loop.call_soon_threadsafe(deliver, result, failure)
 
@@ -348,10 +349,28 @@ async def _in_daemon_thread(
     return await future
 
 
+class _LoaderEndedError(Exception):
+    """Stands for what no future may hold, or what would end the event loop with it."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"loading ended in {type(cause).__name__}")
+        self.__cause__ = cause
+
+
+def _can_be_handed_over(error: BaseException) -> bool:
+    # A panic in Rust (tokenizers, safetensors) is no Exception; asyncio refuses StopIteration,
+    # and lets SystemExit out of the loop. Each is the trouble of one model.
+    return isinstance(error, Exception) and not isinstance(error, StopIteration)
+
+
 def _step_back() -> None:
     """Let the threads that serve go first. Linux keeps a priority for each thread.
 
-    The network's own threads are started by this one and inherit it.
+    The network's own threads are started by this one and inherit it. Whoever is nicer already
+    stays so: going back asks for a right that workers do not have.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BACKGROUND_NICENESS)
+        thread = threading.get_native_id()
+        with suppress(OSError):  # a load that is not polite is better than none
+            nicer = max(os.getpriority(os.PRIO_PROCESS, thread), _BACKGROUND_NICENESS)
+            os.setpriority(os.PRIO_PROCESS, thread, nicer)

@@ -70,7 +70,7 @@ CODES: Final = (
     CodeSpec(
         "bad_calibration",
         ("usage",),
-        "calibration.json has no positive finite temperature.",
+        "calibration.json has no temperature from 0.001 to 1,000.",
         "Calibrate again, or remove the file: then confidences are the raw ones.",
     ),
     CodeSpec(

@@ -422,6 +422,27 @@ def test_a_store_that_cannot_be_reached_says_so_by_name(tmp_path: Path) -> None:
     assert "MGEO_MODEL_STORE" in refused.value.hint
 
 
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://ci:s3cr3t@models.example:8443/store/", "https://models.example:8443/store"),
+        ("https://s3cr3t@models.example/store?sig=s3cr3t", "https://models.example/store"),
+        ("https://ci:s3/cr3t@models.example/store", "https://…"),
+        ("memory://ci:s3cr3t@bucket/models", "memory://bucket/models"),
+        ("memory://bucket/models", "memory://bucket/models"),
+    ],
+)
+def test_a_store_is_named_without_what_its_url_keeps_secret(location: str, shown: str) -> None:
+    assert open_files(location).place == shown
+
+
+def test_a_refusal_names_a_store_without_its_password(tmp_path: Path) -> None:
+    store = new_store("https://ci:s3cr3t@127.0.0.1:9/models", tmp_path)
+    with pytest.raises(TransientError, match=r"https://127\.0\.0\.1:9/models ") as refused:
+        store.find(VERSION)
+    assert "s3cr3t" not in str(refused.value)
+
+
 def test_an_url_without_its_backend_is_a_usage_error() -> None:
     with pytest.raises(UsageError) as refused:
         open_files("nosuchthing://bucket/models")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from consumer.parser.seams import AddressModel
 from consumer.stream.plan import Refusal
-from consumer.stream.residency import Residency
+from consumer.stream.residency import ModelLoader, Residency
 from consumer.stream.roles import serving_plan
 from contracts.spec import ModelSpec
 from tests.models import instant
@@ -105,3 +111,64 @@ async def test_a_model_that_the_device_cannot_run_is_refused() -> None:
     finally:
         running.cancel()
         await asyncio.wait({running})
+
+
+async def second_model(load: ModelLoader) -> Refusal | None:
+    """A worker that serves is asked for a second model, which comes (None) or is refused."""
+    told: asyncio.Queue[Refusal | None] = asyncio.Queue()
+    residency = Residency(load, lambda _: None, told.put_nowait, timeout_s=60)
+    running = asyncio.create_task(residency.run())
+    try:
+        async with asyncio.timeout(30):
+            residency.want(serving_plan(instant.state(), "g"))
+            while residency.opening(1) is None:
+                await residency.changed()
+            state = state_of(rollout_of(), None, revision=2, epoch=2, candidate=CANDIDATE)
+            residency.want(serving_plan(state, "g"))
+            while residency.opening(2) is None and told.empty():
+                await residency.changed()
+            return None if told.empty() else told.get_nowait()
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own there")
+def test_a_worker_that_is_nicer_already_loads_a_second_model_and_stays_as_nice() -> None:
+    niceness: dict[str, int] = {}
+
+    def load(spec: ModelSpec) -> AddressModel:
+        niceness[spec.version] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        return instant.InstantModel(spec)
+
+    def serve() -> Refusal | None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        return asyncio.run(second_model(load))
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(serve).result() is None
+    assert niceness[CANDIDATE.version] == 19
+
+
+async def test_a_priority_that_cannot_be_changed_keeps_no_model_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError(errno.EACCES, "no such right")
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    assert await second_model(instant.InstantModel) is None
+
+
+@pytest.mark.parametrize("ending", [StopIteration, SystemExit, BaseException])
+async def test_however_loading_ends_the_model_is_refused_and_the_worker_serves(
+    ending: type[BaseException],
+) -> None:
+    """A panic in Rust is no Exception, and not everything may be raised into a future."""
+
+    def load(spec: ModelSpec) -> AddressModel:
+        if spec == CANDIDATE:
+            raise ending
+        return instant.InstantModel(spec)
+
+    assert await second_model(load) == Refusal(2, "model_load_failed")
