@@ -30,6 +30,11 @@ hypothesis_settings.load_profile("suite")
 LOCAL_SETTINGS = LocalSettings()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes comes first; all else keeps its order."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_report_header() -> str:
     return f"broker: {choice.describe()}"
 

@@ -176,7 +176,7 @@ async def system(
 @pytest.mark.parametrize(
     "steps",
     [
-        gitlab_steps,
+        pytest.param(gitlab_steps, marks=pytest.mark.long),
         pytest.param(github_steps, marks=pytest.mark.fault),
         pytest.param(jenkins_steps, marks=pytest.mark.fault),
     ],
