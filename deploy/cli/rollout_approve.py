@@ -24,19 +24,6 @@ if TYPE_CHECKING:
     from rollout.client import RolloutClient
     from rollout.standing import Standing
 
-_APPROVED = frozenset(
-    {
-        Phase.AWAITING_APPROVAL,
-        Phase.STAGING,
-        Phase.CANARY,
-        Phase.CUTTING_OVER,
-        Phase.BAKING,
-        Phase.PROMOTED,
-    }
-)
-"""Phases of a rollout that goes on with its approval. One that was thrown out all the same is
-no success for whoever asks again."""
-
 
 def register(group: typer.Typer) -> None:
     group.command(
@@ -106,8 +93,12 @@ def is_approved(standing: Standing, wanted: str | None) -> bool:
         standing: where the rollout stands.
         wanted: the digest of the decision that is meant; None: whichever it has.
     """
+    from rollout.progress import FORWARD
+
     decision, approval = standing.rollout.decision, standing.rollout.approval
-    if decision is None or approval is None or standing.phase not in _APPROVED:
+    # One that was thrown out all the same is no success for whoever asks again.
+    goes_on = FORWARD[FORWARD.index(Phase.AWAITING_APPROVAL) :]
+    if decision is None or approval is None or standing.phase not in goes_on:
         return False
     return approval.decision == decision.digest and wanted in (None, decision.digest)
 
